@@ -1,0 +1,137 @@
+import type { Readable } from 'node:stream'
+import type { Descriptor } from './descriptor.js'
+import type { Digest } from './digest.js'
+import type { CopyEvent } from './events.js'
+
+/**
+ * A manifest or index exactly as it is stored. The bytes are the truth: they are never parsed and written anew
+ * (rule R23). `descriptor.size` and `descriptor.digest` are those of the bytes.
+ */
+export interface RawManifest {
+  descriptor: Descriptor
+  bytes: Uint8Array
+}
+
+/** Goes with every call into a store. */
+export interface Context {
+  /** When aborted, the call ends soon with an error and leaves nothing half-written. */
+  readonly signal: AbortSignal
+  /** Takes what happens on the way. Must not throw. */
+  emit(event: CopyEvent): void
+}
+
+/**
+ * Somewhere to read images from: a registry's repository, an OCI layout, a docker-archive.
+ * Calls may come at the same time. Dispose when done; a disposed source is not used again.
+ */
+export interface Source extends AsyncDisposable {
+  /** For messages: `oci:./out`, `host/repository`. Never holds a secret. */
+  readonly label: string
+
+  /**
+   * Finds a manifest by tag or digest. The bytes have been checked against the digest when one was asked for.
+   *
+   * @throws RegctlError of kind `not-found` when there is none, `corrupt` when it is not what was asked for
+   */
+  getManifest(tagOrDigest: string, context: Context): Promise<RawManifest>
+
+  /**
+   * Opens the stored bytes of a blob, from a byte offset on (0 when not given). The stream is not verified: the
+   * caller does that (content/verify.ts), and destroys the stream when it stops early.
+   *
+   * @throws RegctlError of kind `not-found` when the blob is not there
+   */
+  openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable>
+
+  /** The manifests whose `subject` is this digest; none is an empty list. Each descriptor has its artifactType and annotations. */
+  listReferrers(subject: Digest, context: Context): Promise<Descriptor[]>
+
+  /**
+   * Blobs that are ready before the manifest can be (layers still being compressed). A sink may take each
+   * at once. Absent when every blob is known by the manifest.
+   */
+  earlyBlobs?(context: Context): AsyncIterable<Descriptor>
+}
+
+/** The bytes of a blob that is to be put somewhere, with where they come from. */
+export interface BlobContent {
+  readonly descriptor: Descriptor
+  /** Lets a sink see that it can take the blob without moving bytes (mount, hard link). */
+  readonly origin: Source
+  /**
+   * Opens the bytes, from an offset on. May be called again after a failure, each time for a fresh stream. A stream
+   * from offset 0 is verified: it fails before its end if size or digest are wrong. The caller of `open`
+   * consumes or destroys what it gets.
+   */
+  open(from?: number): Promise<Readable>
+}
+
+/**
+ * Somewhere to write images to. Order of calls: the blobs of a manifest, then the manifest; the children of an index,
+ * then the index; `commit` last. Calls may come at the same time. Dispose without `commit` removes partial output.
+ */
+export interface Sink extends AsyncDisposable {
+  readonly label: string
+
+  /** Whether a manifest with this digest is in place. False when that can't be told. */
+  hasManifest(digest: Digest, context: Context): Promise<boolean>
+
+  /** Whether a blob with this digest and size is in place. False when that can't be told. */
+  hasBlob(descriptor: Descriptor, context: Context): Promise<boolean>
+
+  /**
+   * Puts a blob in place. It is visible only after all its bytes were there with the right digest. When the
+   * stream fails, nothing of it stays.
+   */
+  putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'>
+
+  /**
+   * Puts a manifest in place under its digest, and then under each of the tags. Everything that it names is in
+   * place already.
+   */
+  putManifest(manifest: RawManifest, tags: readonly string[], context: Context): Promise<void>
+
+  /** Ends the writing: an archive is finished and gets its name. Elsewhere nothing is left to do. */
+  commit(context: Context): Promise<void>
+}
+
+/** Where in a list of tags or names to start and how many to give. */
+export interface ListOptions {
+  /** Give only what comes after this one, which need not exist. */
+  after?: string
+  /** At most this many; all when not given. */
+  limit?: number
+}
+
+/** A place that can be read, written and tidied: one repository. */
+export interface Store extends Source, Sink {
+  /** The descriptor (with the true media type) of a manifest by tag or digest; undefined when there is none. */
+  statManifest(tagOrDigest: string, context: Context): Promise<Descriptor | undefined>
+
+  /** The size of a blob in bytes; undefined when it is not there. */
+  statBlob(digest: Digest, context: Context): Promise<number | undefined>
+
+  /** The tags in lexical order, page by page where the store has pages. */
+  listTags(context: Context, options?: ListOptions): AsyncIterable<string>
+
+  /** Removes one tag and nothing else; false when there was none. */
+  deleteTag(tag: string, context: Context): Promise<boolean>
+
+  /** Removes a manifest and every tag that points at it; false when there was none. */
+  deleteManifest(digest: Digest, context: Context): Promise<boolean>
+
+  /** Removes a blob; false when there was none. */
+  deleteBlob(digest: Digest, context: Context): Promise<boolean>
+}
+
+/** Several repositories under one roof: what a registry serves. */
+export interface RepositoryCollection extends AsyncDisposable {
+  /** The repository of that name, or undefined when there is none yet. The name has been checked for syntax. */
+  find(name: string): Promise<Store | undefined>
+
+  /** The repository of that name, made when there is none. Refuses when the collection is read-only. */
+  create(name: string): Promise<Store>
+
+  /** The names in lexical order. */
+  listNames(options?: ListOptions): AsyncIterable<string>
+}
