@@ -1,0 +1,139 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import { createContext } from '../content/context.js'
+import { MANIFEST_LIMIT_BYTES } from '../content/manifest.js'
+import type { RepositoryCollection } from '../content/store.js'
+import { messageOf } from '../errors.js'
+import { authenticate } from './authenticate.js'
+import { RegistryError, sendError, toRegistryError } from './errors.js'
+import type { Registry } from './exchange.js'
+import type { Htpasswd } from './htpasswd.js'
+import { route } from './router.js'
+import { UploadSessions } from './upload-sessions.js'
+
+const UPLOAD_EXPIRY_MS = 60 * 60 * 1000
+/** A connection on which nothing moves for so long is dropped; one that moves may take as long as it needs. */
+const IDLE_CONNECTION_MS = 5 * 60 * 1000
+/** Signed locations and scopes can be long (rule R203). */
+const HEADER_LIMIT_BYTES = 32 * 1024
+
+/** What a registry serves and how. */
+export interface RegistryServerOptions {
+  /** The caller disposes of it after the server was closed. */
+  repositories: RepositoryCollection
+  /** Refuses everything but GET and HEAD. Default: false. */
+  readOnly?: boolean | undefined
+  /** Who may come in, with Basic authentication. Default: everybody. */
+  htpasswd?: Htpasswd | undefined
+  /** A certificate with its key, both in PEM. Default: plain HTTP. */
+  tls?: { cert: string | Buffer; key: string | Buffer } | undefined
+  /** Where unfinished uploads lie. Default: the system's folder for temporary files. */
+  uploadDirectory?: string | undefined
+  /** How long an upload may lie idle. Default: one hour. */
+  uploadExpiryMs?: number | undefined
+  /** The most bytes of a manifest. Default: 4 MiB. */
+  manifestLimitBytes?: number | undefined
+  /** Whether an image may name a config or layers that are not in the repository. Default: false. */
+  allowMissingBlobs?: boolean | undefined
+  /** Takes one line for each request, and one for each fault. Default: nothing is logged. */
+  log?: ((line: string) => void) | undefined
+}
+
+/** A registry that can be listened on. Disposing closes it. */
+export interface RegistryServer extends AsyncDisposable {
+  /**
+   * Starts to listen. Port 0 takes a free one.
+   *
+   * @returns where it listens
+   * @throws the system's error (`EADDRINUSE`, `EACCES`) when it can't
+   */
+  listen(host: string, port: number): Promise<{ host: string; port: number }>
+  /** Ends all connections and removes unfinished uploads. */
+  close(): Promise<void>
+}
+
+/**
+ * Makes a registry (distribution-spec 1.1) over some repositories.
+ *
+ * @example
+ * const server = createRegistryServer({ repositories: new MemoryCollection() })
+ * const { port } = await server.listen('127.0.0.1', 0)
+ */
+export function createRegistryServer(options: RegistryServerOptions): RegistryServer {
+  const closing = new AbortController()
+  const log = options.log ?? (() => {})
+  const registry: Registry = {
+    repositories: options.repositories,
+    uploads: new UploadSessions(options.uploadDirectory, options.uploadExpiryMs ?? UPLOAD_EXPIRY_MS),
+    readOnly: options.readOnly ?? false,
+    manifestLimitBytes: options.manifestLimitBytes ?? MANIFEST_LIMIT_BYTES,
+    allowMissingBlobs: options.allowMissingBlobs ?? false,
+    context: createContext({ signal: closing.signal }),
+  }
+  const server = makeServer(options.tls, async (request, response) => {
+    const start = Date.now()
+    await answer(registry, options.htpasswd, request, response, log)
+    // The path alone: a query may hold what should not be written down (rule R219).
+    log(`${request.method} ${request.url?.split('?')[0]} ${response.statusCode} ${Date.now() - start}ms`)
+  })
+
+  const close = async () => {
+    closing.abort()
+    server.closeAllConnections()
+    if (server.listening) await new Promise(resolve => server.close(resolve))
+    await registry.uploads[Symbol.asyncDispose]()
+  }
+  return {
+    listen: (host, port) => listen(server, host, port),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
+}
+
+function makeServer(
+  tls: RegistryServerOptions['tls'],
+  handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Server {
+  // requestTimeout counts the whole request, which is a layer of any size here.
+  const limits = { requestTimeout: 0, maxHeaderSize: HEADER_LIMIT_BYTES }
+  const listener = (request: IncomingMessage, response: ServerResponse) => void handler(request, response)
+  const server =
+    tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener)
+  server.setTimeout(IDLE_CONNECTION_MS)
+  return server
+}
+
+async function answer(
+  registry: Registry,
+  htpasswd: Htpasswd | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: (line: string) => void,
+): Promise<void> {
+  const method = request.method ?? 'GET'
+  try {
+    response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
+    if (htpasswd !== undefined) await authenticate(request, htpasswd)
+    await route({ registry, request, response, method })
+  } catch (error) {
+    const answered = toRegistryError(error)
+    const isClientGone = request.destroyed && !request.complete
+    if (answered.status >= 500 && !isClientGone) log(`${method} failed: ${messageOf(error)}`)
+    // Too late for a status: cut the connection, so that the client sees that the body is not whole.
+    if (response.headersSent) response.destroy()
+    else sendError(response, answered, method !== 'HEAD')
+  }
+}
+
+function listen(server: Server, host: string, port: number): Promise<{ host: string; port: number }> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      const address = server.address()
+      if (address === null || typeof address === 'string') {
+        reject(new RegistryError('UNKNOWN', `no address to listen at on ${host}`))
+      } else resolve({ host: address.address, port: address.port })
+    })
+  })
+}

@@ -1,0 +1,120 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, open, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { algorithmOf, type Digest, type DigestAlgorithm, Digester } from '../content/digest.js'
+import { RegistryError } from './errors.js'
+
+/**
+ * One upload: its bytes lie in a temporary file and are hashed as they come. Work on it is done one piece after
+ * another, so the file and the offset always agree; what a broken request had sent stays, and the client goes on from there.
+ */
+export class UploadSession {
+  /** Its name in URLs; can't be guessed. */
+  readonly id = randomUUID()
+  readonly #path: string
+  readonly #file: FileHandle
+  readonly #algorithm: DigestAlgorithm
+  readonly #digester: Digester
+  #queue: Promise<unknown> = Promise.resolve()
+  #isClosed = false
+
+  private constructor(
+    /** The repository that it belongs to. */
+    readonly repository: string,
+    path: string,
+    file: FileHandle,
+    algorithm: DigestAlgorithm,
+  ) {
+    this.#path = path
+    this.#file = file
+    this.#algorithm = algorithm
+    this.#digester = new Digester(algorithm)
+  }
+
+  /** Starts an upload with a file in `folder`. `algorithm` is the one that the final digest is expected to have. */
+  static async create(
+    repository: string,
+    folder: string,
+    algorithm: DigestAlgorithm,
+  ): Promise<UploadSession> {
+    const path = join(folder, randomUUID())
+    return new UploadSession(repository, path, await open(path, 'wx+', 0o600), algorithm)
+  }
+
+  /** How many bytes are there. */
+  get size(): number {
+    return this.#digester.size
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
+  /**
+   * Runs `work` when nothing else works on the upload. A client that comes back after a broken connection may be here
+   * before the old request is known to be dead, so it waits a while.
+   *
+   * @throws RegistryError 409 when the other work goes on for longer than `patienceMs`
+   */
+  async exclusive<T>(patienceMs: number, work: () => Promise<T>): Promise<T> {
+    const turn = waitFor(this.#queue, patienceMs)
+    const done = turn.then(work)
+    this.#queue = Promise.allSettled([this.#queue, done])
+    return done
+  }
+
+  /** Adds bytes at the end. When `body` fails, what came before stays. */
+  async append(body: AsyncIterable<Buffer>): Promise<void> {
+    for await (const chunk of body) {
+      this.#checkOpen()
+      await this.#file.write(chunk, 0, chunk.length, this.size)
+      this.#digester.update(chunk)
+    }
+  }
+
+  /**
+   * The digest of all bytes, by the algorithm of `expected`. The file is read again when that is not the one by which
+   * they were hashed as they came. Called once.
+   */
+  async digest(expected: Digest): Promise<Digest> {
+    this.#checkOpen()
+    if (algorithmOf(expected) === this.#algorithm) return this.#digester.digest()
+    const digester = new Digester(algorithmOf(expected))
+    for await (const chunk of this.open(0) as AsyncIterable<Buffer>) digester.update(chunk)
+    return digester.digest()
+  }
+
+  /** Reads the bytes back. */
+  open(from: number): Readable {
+    return createReadStream(this.#path, { start: from })
+  }
+
+  /** Ends the upload and removes its file. Does nothing the second time. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    await this.#file.close()
+    await rm(this.#path, { force: true })
+  }
+
+  #checkOpen(): void {
+    if (this.#isClosed) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `the upload ${this.id} has ended`)
+  }
+}
+
+async function waitFor(work: Promise<unknown>, patienceMs: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const patience = new Promise<never>((_resolve, reject) => {
+    const busy = new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload', {
+      status: 409,
+    })
+    timer = setTimeout(() => reject(busy), patienceMs)
+  })
+  try {
+    await Promise.race([work, patience])
+  } finally {
+    clearTimeout(timer)
+  }
+}
