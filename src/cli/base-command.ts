@@ -1,0 +1,110 @@
+import { Command, Flags } from '@oclif/core'
+import { type CopyEvent, createCredentialLookup, printable, RegistryClient } from '../index.js'
+import { Interruption } from './interruption.js'
+import { describeError, printError } from './report-error.js'
+
+/** Flags of every command. */
+export const commonFlags = {
+  debug: Flags.boolean({
+    description: 'Show requests and, on errors, stacks; never secrets',
+    helpGroup: 'GLOBAL',
+  }),
+  json: Flags.boolean({ description: 'Print one JSON document on standard output', helpGroup: 'GLOBAL' }),
+}
+
+/** Flags of the commands that talk to a registry. */
+export const registryFlags = {
+  'insecure-registry': Flags.string({
+    multiple: true,
+    multipleNonGreedy: true,
+    helpValue: 'HOST[:PORT]|CIDR',
+    description: 'Speak to this registry without a proper certificate, or over plain HTTP',
+    helpGroup: 'REGISTRY',
+  }),
+  username: Flags.string({ char: 'u', helpValue: 'NAME', description: 'User name', helpGroup: 'REGISTRY' }),
+  'password-stdin': Flags.boolean({
+    description: 'Read the password from standard input',
+    dependsOn: ['username'],
+    helpGroup: 'REGISTRY',
+  }),
+}
+
+/** Flags of the commands that move images. */
+export const progressFlags = {
+  progress: Flags.option({
+    options: ['auto', 'tty', 'plain', 'json', 'none'] as const,
+    default: 'auto' as const,
+    description: 'How progress is shown; json writes one event per line on standard error',
+    helpGroup: 'OUTPUT',
+  })(),
+  quiet: Flags.boolean({ char: 'q', description: 'Print only the digest reference', helpGroup: 'OUTPUT' }),
+}
+
+/** What the flags of {@link registryFlags} come to. */
+export interface RegistryFlags {
+  'insecure-registry'?: string[] | undefined
+  username?: string | undefined
+  'password-stdin'?: boolean | undefined
+  debug?: boolean | undefined
+}
+
+/** What every command has: errors in two lines, exit codes, interruption, a client that is closed in the end. */
+export abstract class BaseCommand extends Command {
+  protected readonly interruption = new Interruption()
+
+  /** A client with the credentials and settings of the flags. The caller disposes it. */
+  protected async openClient(flags: RegistryFlags): Promise<RegistryClient> {
+    const password = flags['password-stdin'] === true ? await readPassword() : undefined
+    const credentials = createCredentialLookup({
+      ...(flags.username !== undefined && { flags: { username: flags.username, password: password ?? '' } }),
+      environment: process.env,
+      warn: message => this.warnUser(message),
+    })
+    return new RegistryClient({
+      credentials,
+      insecureRegistries: flags['insecure-registry'] ?? [],
+      userAgent: `regctl/${this.config.version}`,
+      ...(flags.debug === true && { log: line => process.stderr.write(`debug: ${printable(line)}\n`) }),
+    })
+  }
+
+  /** One line on standard error. */
+  protected warnUser(message: string): void {
+    process.stderr.write(`warning: ${printable(message)}\n`)
+  }
+
+  /** Shows the events that concern people in whatever way progress is shown. */
+  protected warnAbout(event: CopyEvent): void {
+    if (event.type === 'warning') this.warnUser(event.message)
+    if (event.type === 'retrying') {
+      process.stderr.write(
+        `retrying: ${printable(event.operation)}: ${printable(event.cause)} (attempt ${event.attempt}, in ${(event.delayMs / 1000).toFixed(1)} s)\n`,
+      )
+    }
+  }
+
+  /** Prints one JSON document. */
+  protected printJson(document: unknown): void {
+    process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
+  }
+
+  protected override async catch(error: unknown): Promise<void> {
+    const interrupted = this.interruption.signal.aborted
+    if ((error as { oclif?: { exit?: number } }).oclif?.exit === 0) throw error
+    if (this.argv.includes('--json')) this.printJson({ error: describeError(error, interrupted) })
+    process.exitCode = printError(error, { debug: this.argv.includes('--debug'), interrupted })
+  }
+
+  protected override async finally(error: Error | undefined): Promise<void> {
+    this.interruption[Symbol.dispose]()
+    await super.finally(error)
+  }
+}
+
+/** All of standard input, less one line end (rule R220). */
+async function readPassword(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
+  const text = Buffer.concat(chunks).toString('utf8')
+  return text.replace(/\n$/, '').replace(/\r$/, '')
+}

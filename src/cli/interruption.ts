@@ -1,0 +1,29 @@
+/**
+ * Turns Ctrl-C and SIGTERM into an aborted signal: the first one cancels, the second one kills. With `dispose`, the
+ * process handles signals as before.
+ */
+export class Interruption implements Disposable {
+  readonly #controller = new AbortController()
+  readonly #handle = (): void => {
+    if (this.#controller.signal.aborted) process.exit(130)
+    this.#controller.abort()
+    // A request that does not end when it is told must not keep the terminal.
+    setTimeout(() => process.exit(130), FORCED_EXIT_MS).unref()
+  }
+
+  constructor() {
+    process.on('SIGINT', this.#handle)
+    process.on('SIGTERM', this.#handle)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  [Symbol.dispose](): void {
+    process.off('SIGINT', this.#handle)
+    process.off('SIGTERM', this.#handle)
+  }
+}
+
+const FORCED_EXIT_MS = 2000

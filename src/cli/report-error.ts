@@ -1,0 +1,67 @@
+import { Errors } from '@oclif/core'
+import { type ErrorKind, printable, RegctlError } from '../index.js'
+import { EXIT_CODES } from './exit-codes.js'
+
+/** An error as it is shown, and as `--json` gives it. */
+export interface ErrorReport {
+  kind: ErrorKind
+  code: string
+  message: string
+  hint?: string
+}
+
+/** What to tell of anything that was thrown. An error that we don't know is a mistake of ours, and says so. */
+export function describeError(error: unknown, interrupted = false): ErrorReport {
+  if (interrupted || (error instanceof Error && error.name === 'AbortError')) {
+    return { kind: 'interrupted', code: 'interrupted', message: 'interrupted' }
+  }
+  if (error instanceof RegctlError) {
+    const { kind, code, message, hint } = error
+    return { kind, code, message: printable(message), ...(hint !== undefined && { hint: printable(hint) }) }
+  }
+  if (error instanceof Errors.CLIError) {
+    return {
+      kind: 'usage',
+      code: 'usage',
+      message: printable(firstLine(error.message)),
+      hint: 'Run `regctl --help`, or `regctl COMMAND --help`',
+    }
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  if (isSystemError(error))
+    return { kind: systemKind(error.code), code: error.code.toLowerCase(), message: printable(message) }
+  return {
+    kind: 'failed',
+    code: 'unexpected',
+    message: `unexpected: ${printable(message)}`,
+    hint: 'This is a mistake in regctl: run again with `--debug` and report what it prints',
+  }
+}
+
+/** Prints an error in its two lines and returns the exit code. The stack comes only with `debug`. */
+export function printError(error: unknown, options: { debug: boolean; interrupted?: boolean }): number {
+  const report = describeError(error, options.interrupted)
+  process.stderr.write(`error: ${report.message}\n`)
+  if (report.hint !== undefined) process.stderr.write(`hint: ${report.hint}\n`)
+  if (options.debug) {
+    for (let cause = error; cause instanceof Error; cause = cause.cause)
+      process.stderr.write(`${cause.stack}\n`)
+  }
+  return EXIT_CODES[report.kind]
+}
+
+/** oclif puts the usage below the first line, or the flags that are wrong on lines of their own. */
+function firstLine(message: string): string {
+  const lines = message.split('\n').map(line => line.trim())
+  return lines
+    .slice(0, lines.findIndex(line => line === '' || line.startsWith('See more help')) >>> 0)
+    .join(' ')
+}
+
+function isSystemError(error: unknown): error is NodeJS.ErrnoException & { code: string } {
+  return error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string'
+}
+
+function systemKind(code: string): ErrorKind {
+  return code === 'ENOENT' ? 'not-found' : 'failed'
+}

@@ -1,0 +1,9 @@
+import { RegctlError } from '../errors.js'
+
+/** A docker-archive is not what it should be. The codes name what is wrong: `missing-layer`, `layer-count`. */
+export class DockerArchiveError extends RegctlError {}
+
+/** The error for an archive that is broken. */
+export function brokenArchive(code: string, message: string, hint?: string): DockerArchiveError {
+  return new DockerArchiveError(message, { kind: 'corrupt', code, hint })
+}

@@ -1,0 +1,256 @@
+import { Readable } from 'node:stream'
+import type { Descriptor } from '../content/descriptor.js'
+import { type Digest, digestOf, isDigest } from '../content/digest.js'
+import { CONFIG_LIMIT_BYTES, rawManifest } from '../content/manifest.js'
+import { MediaType } from '../content/media-types.js'
+import type { Context, RawManifest, Source } from '../content/store.js'
+import { digestMismatch } from '../content/verify.js'
+import { WeightedLimit } from '../limit.js'
+import type { FileSet } from '../tar/file-set.js'
+import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
+import { LayerSpool } from './layer-spool.js'
+import { type LayerCompression, type PreparedLayer, prepareLayer } from './layers.js'
+import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
+
+/** How the images of a docker-archive are presented. */
+export interface DockerArchiveOptions {
+  /**
+   * The kind of manifest. Default: Docker's schema 2, as `docker push` makes; the OCI one for an image with zstd
+   * layers, which Docker's types can't express (rule R194).
+   */
+  format?: 'docker' | 'oci'
+  /** Default: `auto`. */
+  compression?: LayerCompression
+  /** Where compressed layers are kept until the end. Default: the system's temporary folder. */
+  spoolFolder?: string
+}
+
+/** The root under which a {@link DockerArchiveSource} gives its only manifest. */
+export const ARCHIVE_ROOT = 'image'
+
+/** How many layers are made ready at once: one is compressed on all cores while the next one is read. */
+const LAYERS_AT_ONCE = 2
+
+/** A layer of the archive: its file with the diffID that the config has for it. */
+interface ArchiveLayer {
+  file: string
+  diffID: Digest
+}
+
+/**
+ * One image of a docker-archive, as the manifest that a registry would get. Its layers are compressed once, when they
+ * are first needed, and each is ready for sending as soon as it is compressed. What comes out depends on the archive
+ * and the options alone: the same archive has the same digest every time.
+ *
+ * `getManifest` and `earlyBlobs` emit the event `layers` before anything is read, and `layer-ready` for each layer.
+ */
+export class DockerArchiveSource implements Source {
+  readonly label: string
+  readonly #files: FileSet
+  readonly #image: ManifestJsonImage
+  readonly #options: DockerArchiveOptions
+  readonly #spool: LayerSpool
+  #config: Promise<ImageConfig> | undefined
+  #layers: Promise<{ order: ArchiveLayer[]; prepared: Map<Digest, Promise<PreparedLayer>> }> | undefined
+  #manifest: Promise<RawManifest> | undefined
+  readonly #blobs = new Map<Digest, (from?: number) => Promise<Readable>>()
+
+  /** The file set is disposed by whoever opened it, after this source. */
+  constructor(files: FileSet, image: ManifestJsonImage, options: DockerArchiveOptions = {}) {
+    this.label = files.label
+    this.#files = files
+    this.#image = image
+    this.#options = options
+    this.#spool = new LayerSpool(options.spoolFolder)
+  }
+
+  /**
+   * The image ID: the digest of the config.
+   *
+   * @throws RegctlError when the config is missing or broken
+   */
+  async configDigest(): Promise<Digest> {
+    return digestOf((await this.#readConfig()).bytes)
+  }
+
+  /** @throws RegctlError as {@link prepareLayer}, or when the config and the list of layers don't fit each other */
+  async getManifest(tagOrDigest: string, context: Context): Promise<RawManifest> {
+    this.#manifest ??= this.#makeManifest(context)
+    const manifest = await this.#manifest
+    if (isDigest(tagOrDigest) && tagOrDigest !== manifest.descriptor.digest) {
+      throw new DockerArchiveError(`manifest ${tagOrDigest} is not in ${this.label}`, {
+        kind: 'not-found',
+        code: 'missing-manifest',
+      })
+    }
+    return manifest
+  }
+
+  async *earlyBlobs(context: Context): AsyncIterable<Descriptor> {
+    const { bytes } = await this.#readConfig()
+    const { order, prepared } = await this.#startLayers(context)
+    yield { mediaType: MediaType.dockerConfig, digest: digestOf(bytes), size: bytes.length }
+    for (const { diffID } of order) {
+      const layer = await prepared.get(diffID)
+      if (layer !== undefined)
+        yield { mediaType: MediaType.dockerLayer, digest: layer.digest, size: layer.size }
+    }
+  }
+
+  async openBlob(descriptor: Descriptor, _context: Context, from?: number): Promise<Readable> {
+    const open = this.#blobs.get(descriptor.digest)
+    if (open === undefined) {
+      throw new DockerArchiveError(`blob ${descriptor.digest} is not in ${this.label}`, {
+        kind: 'not-found',
+        code: 'missing-blob',
+      })
+    }
+    return await open(from)
+  }
+
+  /** A docker-archive can't hold referrers. */
+  async listReferrers(): Promise<Descriptor[]> {
+    return []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Layers may still be on their way into the spool when a copy was given up.
+    const layers = await this.#layers?.catch(() => undefined)
+    await Promise.allSettled(layers?.prepared.values() ?? [])
+    await this.#spool[Symbol.asyncDispose]()
+  }
+
+  #readConfig(): Promise<ImageConfig> {
+    this.#config ??= (async () => {
+      const { config: name } = this.#image
+      const what = `config ${name} of ${this.label}`
+      if ((await this.#files.stat(name)) === undefined) {
+        throw brokenArchive('missing-config', `config ${name} is not in ${this.label}`)
+      }
+      const bytes = await readSmall(this.#files, name, CONFIG_LIMIT_BYTES)
+      const digest = digestOf(bytes)
+      const named = /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1]
+      if (named !== undefined && digest !== `sha256:${named}`)
+        throw digestMismatch(what, `sha256:${named}`, digest)
+      this.#blobs.set(digest, async (from = 0) =>
+        Readable.from([bytes.subarray(from)], { objectMode: false }),
+      )
+      return parseImageConfig(bytes, what)
+    })()
+    return this.#config
+  }
+
+  #startLayers(context: Context) {
+    this.#layers ??= (async () => {
+      const { diffIDs } = await this.#readConfig()
+      const order = await this.#pairLayers(diffIDs)
+      context.emit({ type: 'layers', layers: order })
+      const limit = new WeightedLimit({ count: LAYERS_AT_ONCE })
+      const prepared = new Map<Digest, Promise<PreparedLayer>>()
+      for (const layer of order) {
+        if (prepared.has(layer.diffID)) continue
+        const ready = limit.run(1, () => this.#prepare(layer, context))
+        ready.catch(() => {})
+        prepared.set(layer.diffID, ready)
+      }
+      return { order, prepared }
+    })()
+    return this.#layers
+  }
+
+  async #pairLayers(diffIDs: readonly Digest[]): Promise<(ArchiveLayer & { size: number })[]> {
+    const { layers } = this.#image
+    if (layers.length === 0 && diffIDs.length > 0) {
+      throw brokenArchive(
+        'bad-shape',
+        `${this.label} names no layers, but the config has ${diffIDs.length} diffIDs`,
+      )
+    }
+    if (layers.length !== diffIDs.length) {
+      throw brokenArchive(
+        'layer-count',
+        `${this.label} has ${layers.length} layers, but the config has ${diffIDs.length} diffIDs`,
+      )
+    }
+    const pairs: (ArchiveLayer & { size: number })[] = []
+    for (const [position, diffID] of diffIDs.entries()) {
+      const file = layers[position] ?? ''
+      const entry = await this.#files.stat(file)
+      if (entry === undefined) throw brokenArchive('missing-layer', `layer ${file} is not in ${this.label}`)
+      pairs.push({ file, diffID, size: entry.size })
+    }
+    return pairs
+  }
+
+  async #prepare({ file, diffID }: ArchiveLayer, context: Context): Promise<PreparedLayer> {
+    const size = (await this.#files.stat(file))?.size ?? 0
+    const prepared = await prepareLayer(file, diffID, {
+      files: this.#files,
+      spool: this.#spool,
+      compression: this.#options.compression ?? { algorithm: 'auto' },
+      signal: context.signal,
+      tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
+    })
+    this.#blobs.set(prepared.digest, from => prepared.open(from))
+    context.emit({
+      type: 'layer-ready',
+      diffID,
+      descriptor: { mediaType: MediaType.dockerLayer, digest: prepared.digest, size: prepared.size },
+    })
+    return prepared
+  }
+
+  async #makeManifest(context: Context): Promise<RawManifest> {
+    const { bytes } = await this.#readConfig()
+    const { order, prepared } = await this.#startLayers(context)
+    const unique = new Map<Digest, PreparedLayer>()
+    for (const [diffID, layer] of prepared) unique.set(diffID, await layer)
+    const layers = order.map(({ diffID }) => unique.get(diffID)).filter(layer => layer !== undefined)
+    return makeManifest(bytes, layers, this.#formatFor(layers, context), this.label)
+  }
+
+  #formatFor(layers: readonly PreparedLayer[], context: Context): 'docker' | 'oci' {
+    const { format } = this.#options
+    if (format === 'oci' || !layers.some(layer => layer.compression === 'zstd')) return format ?? 'docker'
+    if (format === 'docker') {
+      throw new DockerArchiveError(`${this.label} has zstd layers, which a Docker manifest can't express`, {
+        kind: 'usage',
+        code: 'format-conflict',
+        hint: 'Use `--format oci`, or `--compression gzip`',
+      })
+    }
+    context.emit({ type: 'warning', message: `${this.label} has zstd layers: it gets an OCI manifest` })
+    return 'oci'
+  }
+}
+
+const LAYER_TYPES = {
+  docker: { none: MediaType.dockerLayer, gzip: MediaType.dockerLayerGzip, zstd: undefined },
+  oci: { none: MediaType.ociLayer, gzip: MediaType.ociLayerGzip, zstd: MediaType.ociLayerZstd },
+} as const
+
+/**
+ * The manifest's bytes. Docker's has the order of fields and the indentation that `docker push` gives it
+ * (Docker's image manifest version 2, schema 2); the OCI one is compact (image-spec, Image Manifest).
+ */
+function makeManifest(
+  config: Uint8Array,
+  layers: readonly PreparedLayer[],
+  format: 'docker' | 'oci',
+  label: string,
+): RawManifest {
+  const mediaType = format === 'oci' ? MediaType.ociManifest : MediaType.dockerManifest
+  const configType = format === 'oci' ? MediaType.ociConfig : MediaType.dockerConfig
+  const document = {
+    schemaVersion: 2,
+    mediaType,
+    config: { mediaType: configType, size: config.length, digest: digestOf(config) },
+    layers: layers.map(({ compression, size, digest }) => {
+      const layerType = LAYER_TYPES[format][compression]
+      if (layerType === undefined) throw new TypeError(`${label}: no ${format} layer type for ${compression}`)
+      return { mediaType: layerType, size, digest }
+    }),
+  }
+  const json = JSON.stringify(document, undefined, format === 'docker' ? 3 : undefined)
+  return rawManifest(mediaType, new TextEncoder().encode(json))
+}

@@ -1,0 +1,144 @@
+import { type Readable, Writable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { decompress } from '../compression/decompress.js'
+import { gzipStream } from '../compression/gzip.js'
+import { type Compression, sniffCompression } from '../compression/sniff.js'
+import { zstdStream } from '../compression/zstd.js'
+import { algorithmOf, type Digest, Digester } from '../content/digest.js'
+import { digestMismatch } from '../content/verify.js'
+import type { FileSet, FileSetEntry } from '../tar/file-set.js'
+import { brokenArchive } from './docker-archive-error.js'
+import { hashing, type LayerSpool } from './layer-spool.js'
+
+/** What to do about the compression of layers. */
+export interface LayerCompression {
+  /**
+   * - `auto`: plain layers become gzip, compressed ones stay as they are
+   * - `keep`: every layer stays as it is
+   * - `gzip`, `zstd`: layers that have another compression get this one
+   */
+  algorithm: 'auto' | 'keep' | 'gzip' | 'zstd'
+  /** Undefined for the algorithm's default. When given, layers are compressed again even if the algorithm is the same. */
+  level?: number
+}
+
+/** A layer whose stored bytes are known and were found to hold what its diffID says. */
+export interface PreparedLayer {
+  digest: Digest
+  /** In bytes, as stored. */
+  size: number
+  compression: 'none' | 'gzip' | 'zstd'
+  /** True when the stored bytes are not those of the archive's file. */
+  recompressed: boolean
+  open(from?: number): Promise<Readable>
+}
+
+/** What {@link prepareLayer} works with. */
+export interface LayerWork {
+  files: FileSet
+  spool: LayerSpool
+  compression: LayerCompression
+  signal: AbortSignal
+  /** Takes how many bytes of the archive's file have been read so far. */
+  tell(offset: number): void
+}
+
+/**
+ * Makes a layer of the archive ready to be sent: compresses it if it should be, and checks its content against its
+ * diffID on the way (rules R174, R188). The output of the compressor depends on the content alone.
+ *
+ * @throws DockerArchiveError `missing-layer`; ContentError `digest-mismatch`; CompressionError; what the file set throws
+ */
+export async function prepareLayer(name: string, diffID: Digest, work: LayerWork): Promise<PreparedLayer> {
+  const entry = await work.files.stat(name)
+  if (entry === undefined) throw brokenArchive('missing-layer', `layer ${name} is not in ${work.files.label}`)
+  const found = sniffCompression(await work.files.read(entry.name, 0, 16))
+  const wanted = wantedCompression(found, work.compression)
+  const what = `layer ${name} of ${work.files.label}`
+  if (wanted === found && work.compression.level === undefined)
+    return await keepLayer(entry, found, diffID, what, work)
+  const level = work.compression.level
+  const spooled = level === undefined && found === 'none' && wanted === 'gzip' ? entry.spooled : undefined
+  if (spooled?.gzip !== undefined && algorithmOf(diffID) === algorithmOf(spooled.digest)) {
+    checkDiffID(what, diffID, spooled.digest)
+    return { ...spooled.gzip, compression: 'gzip', recompressed: true }
+  }
+  return await recompressLayer(entry, found, wanted, diffID, what, work)
+}
+
+function wantedCompression(found: Compression, { algorithm }: LayerCompression): 'none' | 'gzip' | 'zstd' {
+  if (algorithm === 'gzip' || algorithm === 'zstd') return algorithm
+  if (found === 'zstd' || found === 'gzip') return found
+  // No registry knows layers of the other kinds, such as xz: they become gzip whatever was asked.
+  return found === 'none' && algorithm === 'keep' ? 'none' : 'gzip'
+}
+
+async function keepLayer(
+  entry: FileSetEntry,
+  compression: 'none' | 'gzip' | 'zstd',
+  diffID: Digest,
+  what: string,
+  work: LayerWork,
+): Promise<PreparedLayer> {
+  const stored = new Digester()
+  const plain = new Digester(algorithmOf(diffID))
+  const input = await work.files.open(entry.name)
+  const counted = hashing(stored, work.tell)
+  input.once('error', error => counted.destroy(error))
+  const sink = new Writable({
+    write(chunk: Buffer, _encoding, done) {
+      plain.update(chunk)
+      done()
+    },
+  })
+  const passing = input.pipe(counted)
+  await pipeline(compression === 'none' ? passing : decompress(passing, compression, { what }), sink, {
+    signal: work.signal,
+  }).finally(() => input.destroy())
+  checkDiffID(what, diffID, plain.digest())
+  return {
+    digest: stored.digest(),
+    size: stored.size,
+    compression,
+    recompressed: false,
+    open: from => work.files.open(entry.name, from),
+  }
+}
+
+async function recompressLayer(
+  entry: FileSetEntry,
+  found: Compression,
+  wanted: 'none' | 'gzip' | 'zstd',
+  diffID: Digest,
+  what: string,
+  work: LayerWork,
+): Promise<PreparedLayer> {
+  const read = new Digester()
+  const plain = new Digester(algorithmOf(diffID))
+  const input = await work.files.open(entry.name)
+  const stages = [hashing(read, work.tell), hashing(plain)] as const
+  const counted = join(input, stages[0])
+  const content = join(found === 'none' ? counted : decompress(counted, found, { what }), stages[1])
+  const level = work.compression.level
+  const options = level === undefined ? {} : { level }
+  const compressed =
+    wanted === 'gzip'
+      ? gzipStream(content, options)
+      : wanted === 'zstd'
+        ? zstdStream(content, options)
+        : content
+  const spooled = await work.spool.add(compressed, work.signal).finally(() => input.destroy())
+  checkDiffID(what, diffID, plain.digest())
+  return { ...spooled, compression: wanted, recompressed: true }
+}
+
+/** `from.pipe(to)` whose errors and early ends go both ways. */
+function join<T extends Readable & Writable>(from: Readable, to: T): T {
+  from.once('error', error => to.destroy(error))
+  to.once('close', () => from.destroy())
+  return from.pipe(to)
+}
+
+function checkDiffID(what: string, expected: Digest, found: Digest): void {
+  if (found !== expected) throw digestMismatch(`${what}, uncompressed,`, expected, found)
+}

@@ -1,0 +1,55 @@
+// The public API: everything that the command line uses, and what a program needs to do the same.
+export { openArchive, openArchiveStream } from './archive/open-archive.js'
+export { ContentError } from './content/content-error.js'
+export { createContext } from './content/context.js'
+export type { Descriptor, Platform } from './content/descriptor.js'
+export { type Digest, digestOf, isDigest, parseDigest, shortDigest } from './content/digest.js'
+export type { BlobResult, CopyEvent, LayerProgressItem } from './content/events.js'
+export type { ImageEntry, ImageFile } from './content/image-file.js'
+export { type ImageManifest, type Index, parseManifest } from './content/manifest.js'
+export { MediaType } from './content/media-types.js'
+export { MemoryCollection, MemoryStore } from './content/memory-store.js'
+export { formatPlatform, parsePlatform } from './content/platform.js'
+export { printable } from './content/printable.js'
+export {
+  formatReference,
+  parseReference,
+  type Reference,
+  repositoryOf,
+  tagOrDigest,
+} from './content/reference.js'
+export type {
+  BlobContent,
+  Context,
+  ListOptions,
+  RawManifest,
+  RepositoryCollection,
+  Sink,
+  Source,
+  Store,
+} from './content/store.js'
+export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetResult } from './copy/copy.js'
+export { platformRoot } from './copy/platform-root.js'
+export { createCredentialLookup } from './credentials/lookup.js'
+export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
+export type { LayerCompression } from './docker-archive/layers.js'
+export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
+export { selectImage } from './image-selection.js'
+export { LayoutCollection } from './layout/layout-collection.js'
+export {
+  type FileFormat,
+  type Locator,
+  type OpenOptions,
+  openImageFile,
+  parseLocator,
+} from './location.js'
+export {
+  type ImagePush,
+  type PushResult,
+  type PushSelection,
+  type PushTarget,
+  planPush,
+  planPushAll,
+  push,
+} from './push.js'
+export { RegistryClient } from './registry/client.js'
