@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { addAbortSignal, Readable } from 'node:stream'
 import { InterruptedError } from '../errors.js'
 import { ContentError } from './content-error.js'
@@ -43,7 +44,7 @@ export class MemoryStore implements Store {
     checkSignal(context)
     const bytes = this.#blob(descriptor.digest)
     if (bytes === undefined) throw notFound(`${this.label} has no blob ${descriptor.digest}`, 'missing-blob')
-    return addAbortSignal(context.signal, Readable.from(chunksOf(bytes, from), { objectMode: false }))
+    return Readable.from(chunksOf(bytes, from), { objectMode: false })
   }
 
   async listReferrers(subject: Digest, context: Context): Promise<Descriptor[]> {
@@ -149,6 +150,8 @@ export function* pageOf(names: Iterable<string>, options: ListOptions): Iterable
 async function readVerified(blob: BlobContent, label: string, context: Context): Promise<Buffer> {
   const { descriptor } = blob
   const stream = verifyStream(await blob.open(), descriptor, `blob ${descriptor.digest} for ${label}`)
+  // Many puts at once listen to the one signal of a copy, which is no leak.
+  setMaxListeners(0, context.signal)
   addAbortSignal(context.signal, stream)
   const chunks: Buffer[] = []
   try {
