@@ -1,0 +1,88 @@
+import { InsecureRegistries } from '../config/insecure-registries.js'
+import type { CredentialLookup } from '../credentials/credential-store.js'
+import type { ClientAccess } from './access.js'
+import { Authenticator } from './auth.js'
+import { withCollectedBodies } from './collect.js'
+import { Hosts } from './hosts.js'
+import { KnownBlobs } from './known-blobs.js'
+import { withLog } from './log.js'
+import { withRedirects } from './redirect.js'
+import { Repository } from './repository.js'
+import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
+import { Transport } from './transport.js'
+import type { UrlPolicy } from './urls.js'
+import { withWarnings } from './warnings.js'
+
+/** How a {@link RegistryClient} reaches registries. */
+export interface RegistryClientOptions {
+  credentials: CredentialLookup
+  /** `HOST[:PORT]` or CIDR: spoken to without a valid certificate, and in clear text. Loopback always is. */
+  insecureRegistries?: readonly string[]
+  /** The User-Agent header. `regctl` when not given. */
+  userAgent?: string
+  /** Takes one line for each exchange, without secrets. Nothing is logged when not given. */
+  log?: (line: string) => void
+  /** The most connections to one host. 16 when not given. */
+  maximumConnections?: number
+  /** Follows redirects and upload locations to private addresses on other hosts, which are refused when not given. */
+  allowInternalRedirects?: boolean
+  /** Replaces some of the numbers and functions of the retries. */
+  retry?: Partial<RetryOptions>
+}
+
+/**
+ * Speaks to registries (OCI distribution-spec 1.1). What it learns is shared by all its repositories: connections,
+ * tokens, which scheme a host speaks, and which blobs are where.
+ *
+ * @example
+ * await using client = new RegistryClient({ credentials: anonymous })
+ * const { bytes } = await client.repository('docker.io', 'library/alpine').getManifest('latest', createContext())
+ */
+export class RegistryClient implements AsyncDisposable {
+  readonly #transport: Transport
+  readonly #access: ClientAccess
+  readonly #known = new KnownBlobs()
+
+  /** @throws ConfigError for a malformed entry of `insecureRegistries` */
+  constructor(options: RegistryClientOptions) {
+    const insecure = new InsecureRegistries(options.insecureRegistries)
+    const policy: UrlPolicy = {
+      isInsecure: host => insecure.matches(host),
+      allowInternal: options.allowInternalRedirects ?? false,
+    }
+    const transport = new Transport({
+      userAgent: options.userAgent ?? 'regctl',
+      maximumConnections: options.maximumConnections ?? 16,
+      policy,
+    })
+    const retrier = new Retrier({ ...defaultRetryOptions, ...options.retry })
+    const hosts = new Hosts(insecure, transport.probe.bind(transport))
+    // Each hop and each attempt is an exchange of its own to the log; credentials are added above the redirects, which
+    // take them off again where a hop leaves the registry.
+    const exchange = withLog(transport.send, options.log)
+    const retried = retrier.wrap(withCollectedBodies(withRedirects(exchange, policy)))
+    const authenticator = new Authenticator(retried, options.credentials, policy)
+    this.#transport = transport
+    this.#access = {
+      send: withWarnings(authenticator.send),
+      retrier,
+      policy,
+      endpointOf: (registry, context) => hosts.endpointOf(registry, context),
+    }
+  }
+
+  /**
+   * A repository. Nothing is asked of the registry yet.
+   *
+   * @param registry as in a reference: `docker.io`, `localhost:5000`
+   * @param repository its full name, checked for syntax by the reference that it comes from
+   */
+  repository(registry: string, repository: string): Repository {
+    return new Repository(this.#access, this.#known, registry, repository)
+  }
+
+  /** Closes every connection; its repositories are not used afterwards. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#transport[Symbol.asyncDispose]()
+  }
+}

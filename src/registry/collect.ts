@@ -1,0 +1,45 @@
+import { ContentError } from '../content/content-error.js'
+import { readLimited } from '../content/verify.js'
+import { ERROR_BODY_LIMIT_BYTES } from './error-body.js'
+import { contentLengthOf, isSuccess, type Send } from './send.js'
+
+/**
+ * Reads bodies into memory where that was asked for, and the start of every error's body. It lies below the retries, so
+ * that a body which breaks off is asked for again.
+ *
+ * @throws ContentError `too-large` when the content is longer than `collectLimitBytes`
+ */
+export function withCollectedBodies(next: Send): Send {
+  return async request => {
+    const response = await next(request)
+    const limit = request.collectLimitBytes
+    if (!isSuccess(response.status)) return { ...response, bytes: await readStart(response.body) }
+    if (limit === undefined || request.method === 'HEAD') return response
+    const what = `the answer to ${request.operation}`
+    const announced = contentLengthOf(response)
+    if (announced !== undefined && announced > limit) {
+      response.body.on('error', () => {}).destroy()
+      throw new ContentError(`${what} has ${announced} bytes; at most ${limit} are read`, {
+        kind: 'corrupt',
+        code: 'too-large',
+      })
+    }
+    return { ...response, bytes: await readLimited(response.body, limit, what) }
+  }
+}
+
+/** The start of an error's body. That it breaks off matters to nobody: the status is known. */
+async function readStart(body: NodeJS.ReadableStream): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of body) {
+      chunks.push(Buffer.from(chunk))
+      size += chunk.length
+      if (size >= ERROR_BODY_LIMIT_BYTES) break
+    }
+  } catch {
+    // What has come is enough.
+  }
+  return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT_BYTES)
+}

@@ -1,0 +1,69 @@
+import type { InsecureRegistries } from '../config/insecure-registries.js'
+import { DOCKER_HUB } from '../content/reference.js'
+import type { Context } from '../content/store.js'
+import { InterruptedError } from '../errors.js'
+import { explainNetworkError } from './network-error.js'
+import { RegistryError } from './registry-error.js'
+import type { Endpoint } from './send.js'
+
+const HUB_HOST = 'registry-1.docker.io'
+const PROBE_TIMEOUT_MS = 15_000
+
+/** Asks for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
+export type Probe = (url: URL, signal: AbortSignal) => Promise<void>
+
+/**
+ * Knows how each registry is reached: https only, or for an insecure one https without verification and then http
+ * (rules R148 to R152). What was found out holds for the host and for the life of the client.
+ */
+export class Hosts {
+  readonly #insecure: InsecureRegistries
+  readonly #probe: Probe
+  readonly #known = new Map<string, Promise<Endpoint>>()
+
+  constructor(insecure: InsecureRegistries, probe: Probe) {
+    this.#insecure = insecure
+    this.#probe = probe
+  }
+
+  /**
+   * The endpoint of a registry as it stands in a reference.
+   *
+   * @throws RegistryError when an insecure registry doesn't answer at all; it is asked again the next time
+   */
+  endpointOf(registry: string, context: Context): Promise<Endpoint> {
+    const known = this.#known.get(registry)
+    if (known !== undefined) return known
+    const found = this.#find(registry, context)
+    this.#known.set(registry, found)
+    found.catch(() => this.#known.delete(registry))
+    return found
+  }
+
+  async #find(registry: string, context: Context): Promise<Endpoint> {
+    const host = registry === DOCKER_HUB ? HUB_HOST : registry
+    const secure = new URL(`https://${host}`)
+    if (!(await this.#insecure.resolves(registry))) return { registry, base: secure, insecure: false }
+    const ping = new URL('/v2/', secure)
+    try {
+      await this.#probe(ping, AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]))
+      return { registry, base: secure, insecure: true }
+    } catch (error) {
+      const operation = `connection to ${registry}`
+      if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
+      const { text, code, hint } = explainNetworkError(error, ping)
+      // Port 443 may be closed where port 80 is open; with a port written out both would be the same.
+      const isHopeless = code === 'no-such-host' || (code === 'connection-refused' && secure.port !== '')
+      if (!isHopeless) return { registry, base: new URL(`http://${host}`), insecure: true }
+      throw new RegistryError(operation, {
+        kind: 'network',
+        code,
+        method: 'GET',
+        url: ping,
+        outcome: text,
+        hint,
+        cause: error,
+      })
+    }
+  }
+}

@@ -1,0 +1,251 @@
+import { gunzipSync } from 'node:zlib'
+import type { Descriptor } from '../content/descriptor.js'
+import { algorithmOf, type Digest, digestOf, isDigest, parseDigest } from '../content/digest.js'
+import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
+import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-types.js'
+import type { Context, RawManifest } from '../content/store.js'
+import { digestMismatch } from '../content/verify.js'
+import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
+import { contentLengthOf, discard, headerOf, isSuccess, type RegistryResponse } from './send.js'
+
+const ACCEPT = { accept: MANIFEST_ACCEPT, 'accept-encoding': 'identity' }
+
+/** `host/repo:tag` or `host/repo@sha256:…`, for messages. */
+export function manifestLabel(repository: RepositoryAccess, tagOrDigest: string): string {
+  return `${repository.label}${isDigest(tagOrDigest) ? '@' : ':'}${tagOrDigest}`
+}
+
+/**
+ * Gets a manifest (distribution-spec, Pulling manifests; rules R14, R18 to R20).
+ *
+ * @throws RegistryError `not-found` or `denied`; ContentError when digest, size or media type are not what they must be
+ */
+export async function getManifest(
+  repository: RepositoryAccess,
+  tagOrDigest: string,
+  context: Context,
+): Promise<RawManifest> {
+  const what = `manifest ${manifestLabel(repository, tagOrDigest)}`
+  const { request, response } = await sendTo(
+    repository,
+    {
+      operation: `pull of ${what}`,
+      method: 'GET',
+      target: `manifests/${tagOrDigest}`,
+      access: 'pull',
+      headers: ACCEPT,
+      collectLimitBytes: MANIFEST_LIMIT_BYTES,
+    },
+    context,
+  )
+  if (response.status !== 200) throw responseError(request, response, { missing: 'the manifest was' })
+  const wanted = isDigest(tagOrDigest) ? tagOrDigest : undefined
+  const { bytes, digest } = checkDigest(response, wanted, what)
+  const announced = essenceOf(headerOf(response, 'content-type') ?? '')
+  const own = mediaTypeOf(bytes, announced, wanted !== undefined, what)
+  return { descriptor: { mediaType: own, digest, size: bytes.length }, bytes }
+}
+
+/** A body that is pinned by its digest says itself what it is; otherwise the header must agree (rules R20, R229). */
+function mediaTypeOf(bytes: Uint8Array, announced: string, isPinned: boolean, what: string): string {
+  const known = isManifestType(announced) ? announced : undefined
+  const { mediaType } = parseManifest(bytes, isPinned ? undefined : (known ?? announced), what)
+  // Pinned or not, a body without a type of its own has the one that it is announced with.
+  return isPinned && known !== undefined ? parseManifest(bytes, known, what).mediaType : mediaType
+}
+
+/** Compares the bytes with the digest asked for and with the registry's header (rules R13, R14, R205). */
+function checkDigest(
+  response: RegistryResponse,
+  wanted: Digest | undefined,
+  what: string,
+): { bytes: Buffer; digest: Digest } {
+  const header = digestHeaderOf(response)
+  const named = header !== undefined && isDigest(header) ? header : undefined
+  if (
+    wanted !== undefined &&
+    named !== undefined &&
+    named !== wanted &&
+    algorithmOf(named) === algorithmOf(wanted)
+  ) {
+    throw digestMismatch(`${what}, by the registry's header,`, wanted, named)
+  }
+  const expected = wanted ?? named
+  const algorithm = expected === undefined ? 'sha256' : algorithmOf(expected)
+  for (const bytes of decodings(response)) {
+    const digest = digestOf(bytes, algorithm)
+    if (expected === undefined || digest === expected) return { bytes, digest }
+  }
+  throw digestMismatch(what, expected ?? digestOf(response.bytes), digestOf(response.bytes, algorithm))
+}
+
+/** The bytes as they came, and decoded where something on the way compressed them (rule R13). */
+function* decodings(response: RegistryResponse): Generator<Buffer> {
+  yield response.bytes
+  const encoding = headerOf(response, 'content-encoding')?.toLowerCase()
+  if (encoding !== 'gzip' && encoding !== 'x-gzip') return
+  try {
+    yield gunzipSync(response.bytes, { maxOutputLength: MANIFEST_LIMIT_BYTES })
+  } catch {
+    // Labelled as gzip and is none: the mismatch is told.
+  }
+}
+
+/**
+ * Asks for a manifest's descriptor by HEAD, and by GET where the answer to HEAD is missing something or not to be
+ * believed (rule R21).
+ *
+ * @returns undefined when there is no such manifest
+ */
+export async function statManifest(
+  repository: RepositoryAccess,
+  tagOrDigest: string,
+  context: Context,
+): Promise<Descriptor | undefined> {
+  const { response } = await headManifest(repository, tagOrDigest, context, 'pull')
+  const digest = digestHeaderOf(response) ?? tagOrDigest
+  const mediaType = essenceOf(headerOf(response, 'content-type') ?? '')
+  const size = contentLengthOf(response)
+  const isWhole = isDigest(digest) && isManifestType(mediaType) && size !== undefined && size > 0
+  const agrees = !isDigest(tagOrDigest) || digest === tagOrDigest
+  if (response.status === 200 && isWhole && agrees) return { mediaType, digest, size }
+  try {
+    return (await getManifest(repository, tagOrDigest, context)).descriptor
+  } catch (error) {
+    if (isNotFound(error)) return undefined
+    throw error
+  }
+}
+
+/** Whether a manifest with this digest is there. False when that can't be told by one HEAD. */
+export async function hasManifest(
+  repository: RepositoryAccess,
+  digest: Digest,
+  context: Context,
+): Promise<boolean> {
+  const { response } = await headManifest(repository, digest, context, 'push')
+  const named = digestHeaderOf(response)
+  return response.status === 200 && (named === undefined || named === digest)
+}
+
+async function headManifest(
+  repository: RepositoryAccess,
+  tagOrDigest: string,
+  context: Context,
+  access: 'pull' | 'push',
+) {
+  const sent = await sendTo(
+    repository,
+    {
+      operation: `check for manifest ${manifestLabel(repository, tagOrDigest)}`,
+      method: 'HEAD',
+      target: `manifests/${tagOrDigest}`,
+      access,
+      headers: ACCEPT,
+    },
+    context,
+  )
+  discard(sent.response)
+  return sent
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof Error && (error as { kind?: unknown }).kind === 'not-found'
+}
+
+/**
+ * Puts a manifest under each of the tags, or under its digest when there are none: exact bytes, one PUT each
+ * (distribution-spec, Pushing Manifests; rules R22 to R27).
+ */
+export async function putManifest(
+  repository: RepositoryAccess,
+  manifest: RawManifest,
+  tags: readonly string[],
+  context: Context,
+): Promise<void> {
+  for (const name of tags.length === 0 ? [manifest.descriptor.digest] : tags) {
+    await putOne(repository, manifest, name, context)
+  }
+}
+
+async function putOne(
+  repository: RepositoryAccess,
+  { descriptor, bytes }: RawManifest,
+  tagOrDigest: string,
+  context: Context,
+): Promise<void> {
+  const mediaType = essenceOf(descriptor.mediaType)
+  const { request, response } = await sendTo(
+    repository,
+    {
+      operation: `push of manifest ${manifestLabel(repository, tagOrDigest)} (${mediaType})`,
+      method: 'PUT',
+      target: `manifests/${tagOrDigest}`,
+      access: 'push',
+      headers: { 'content-type': mediaType },
+      body: { length: bytes.length, open: async () => bytes },
+    },
+    context,
+  )
+  discard(response)
+  if (!isSuccess(response.status)) {
+    if (await isThereAlready(repository, descriptor.digest, tagOrDigest, response.status, context)) return
+    throw responseError(request, response)
+  }
+  const stored = digestHeaderOf(response)
+  if (stored !== undefined && isDigest(stored) && algorithmOf(stored) === algorithmOf(descriptor.digest)) {
+    if (stored !== descriptor.digest) {
+      throw digestMismatch(
+        `${request.operation}: the manifest as stored`,
+        descriptor.digest,
+        parseDigest(stored),
+      )
+    }
+  }
+}
+
+/** Registries with immutable tags refuse even what is there already (rule R27). */
+async function isThereAlready(
+  repository: RepositoryAccess,
+  digest: Digest,
+  tagOrDigest: string,
+  status: number,
+  context: Context,
+): Promise<boolean> {
+  if (isDigest(tagOrDigest) || ![400, 403, 405, 409, 412].includes(status)) return false
+  const { response } = await headManifest(repository, tagOrDigest, context, 'push')
+  return response.status === 200 && digestHeaderOf(response) === digest
+}
+
+/**
+ * Removes a manifest by digest, and with it every tag that points there (distribution-spec, Deleting Manifests; rule
+ * R86), or one tag and nothing else (rule R87).
+ *
+ * @returns false when there was none
+ * @throws RegistryError `unsupported` when the registry deletes no tags: the digest is never deleted instead
+ */
+export async function deleteManifest(
+  repository: RepositoryAccess,
+  tagOrDigest: string,
+  context: Context,
+): Promise<boolean> {
+  const { request, response } = await sendTo(
+    repository,
+    {
+      operation: `deletion of ${manifestLabel(repository, tagOrDigest)}`,
+      method: 'DELETE',
+      target: `manifests/${tagOrDigest}`,
+      access: 'delete',
+    },
+    context,
+  )
+  discard(response)
+  if (isSuccess(response.status)) return true
+  // Gone at the second attempt means that the first one did it (rule R239).
+  if (response.status === 404) return response.attempts > 1
+  const isUnsupported = [400, 405, 501].includes(response.status)
+  const hint = isDigest(tagOrDigest)
+    ? 'Deleting must be enabled in the registry'
+    : 'This registry deletes by digest only, which removes every tag of the image'
+  throw responseError(request, response, { hint: isUnsupported ? hint : undefined })
+}

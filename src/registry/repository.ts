@@ -1,0 +1,120 @@
+import type { Readable } from 'node:stream'
+import type { Descriptor } from '../content/descriptor.js'
+import type { Digest } from '../content/digest.js'
+import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
+import type { ClientAccess, RepositoryAccess } from './access.js'
+import { uploadBlob } from './blob-upload.js'
+import { deleteBlob, headBlob, openBlob, statBlob } from './blobs.js'
+import type { KnownBlobs } from './known-blobs.js'
+import { deleteManifest, getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
+import { listReferrers } from './referrers.js'
+import { listTags } from './tags.js'
+
+/**
+ * One repository of a registry (OCI distribution-spec 1.1). Made by {@link RegistryClient.repository}, which also closes
+ * the connections: disposing a repository does nothing.
+ */
+export class Repository implements Store, RepositoryAccess {
+  readonly client: ClientAccess
+  /** As in a reference: `docker.io`, `localhost:5000`. */
+  readonly registry: string
+  /** The full name, without the registry: `library/ubuntu`. */
+  readonly name: string
+  /** `registry/name`. */
+  readonly label: string
+  readonly #known: KnownBlobs
+  readonly #mounted = new Map<Digest, string>()
+
+  constructor(client: ClientAccess, known: KnownBlobs, registry: string, name: string) {
+    this.client = client
+    this.#known = known
+    this.registry = registry
+    this.name = name
+    this.label = `${registry}/${name}`
+  }
+
+  async getManifest(tagOrDigest: string, context: Context): Promise<RawManifest> {
+    return await getManifest(this, tagOrDigest, context)
+  }
+
+  async statManifest(tagOrDigest: string, context: Context): Promise<Descriptor | undefined> {
+    return await statManifest(this, tagOrDigest, context)
+  }
+
+  async hasManifest(digest: Digest, context: Context): Promise<boolean> {
+    return await hasManifest(this, digest, context)
+  }
+
+  async putManifest(manifest: RawManifest, tags: readonly string[], context: Context): Promise<void> {
+    await putManifest(this, manifest, tags, context)
+  }
+
+  async deleteManifest(digest: Digest, context: Context): Promise<boolean> {
+    return await deleteManifest(this, digest, context)
+  }
+
+  async deleteTag(tag: string, context: Context): Promise<boolean> {
+    return await deleteManifest(this, tag, context)
+  }
+
+  listTags(context: Context, options: ListOptions = {}): AsyncIterable<string> {
+    return listTags(this, context, options)
+  }
+
+  async listReferrers(subject: Digest, context: Context): Promise<Descriptor[]> {
+    return await listReferrers(this, subject, context)
+  }
+
+  async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
+    return await statBlob(this, digest, context)
+  }
+
+  async hasBlob(descriptor: Descriptor, context: Context): Promise<boolean> {
+    const status = await headBlob(this, descriptor.digest, 'push', context)
+    return status.state === 'present' && (status.size ?? descriptor.size) === descriptor.size
+  }
+
+  async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
+    return await openBlob(this, descriptor, context, from)
+  }
+
+  async deleteBlob(digest: Digest, context: Context): Promise<boolean> {
+    return await deleteBlob(this, digest, context)
+  }
+
+  /** Takes a blob that is there already as it is, has it mounted where that can be, and else sends the bytes. */
+  async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
+    const { digest, size } = blob.descriptor
+    const status = await headBlob(this, digest, 'push', context)
+    if (status.state === 'present' && (status.size ?? size) === size) {
+      this.#known.add(this.registry, digest, this.name)
+      return 'exists'
+    }
+    if (status.state === 'present') {
+      const message = `${this.label} has blob ${digest} with ${status.size} bytes instead of ${size}; it is sent again`
+      context.emit({ type: 'warning', message })
+    }
+    const from = this.#mountSource(blob)
+    const result = await uploadBlob(this, blob, from, context)
+    if (result === 'mounted' && from !== undefined) this.#mounted.set(digest, from)
+    this.#known.add(this.registry, digest, this.name)
+    return result
+  }
+
+  /** The repository of the same registry that a blob was mounted from in this run; undefined when it was not. */
+  mountedFrom(digest: Digest): string | undefined {
+    return this.#mounted.get(digest)
+  }
+
+  #mountSource({ origin, descriptor }: BlobContent): string | undefined {
+    const isSibling =
+      origin instanceof Repository && origin.client === this.client && origin.registry === this.registry
+    if (isSibling && origin.name !== this.name) return origin.name
+    return this.#known.otherThan(this.registry, descriptor.digest, this.name)
+  }
+
+  /** Nothing is left to do: every manifest is in place as soon as it was put. */
+  async commit(_context: Context): Promise<void> {}
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}

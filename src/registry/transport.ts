@@ -1,0 +1,124 @@
+import { Readable } from 'node:stream'
+import { Agent, type Dispatcher, request as undiciRequest } from 'undici'
+import { guardedLookup, isLoopback } from './addresses.js'
+import { BodySourceError, type Endpoint, type RegistryRequest, type Send } from './send.js'
+import type { UrlPolicy } from './urls.js'
+
+/** How connections are made. */
+export interface TransportOptions {
+  userAgent: string
+  /** The most connections to one host. */
+  maximumConnections: number
+  policy: UrlPolicy
+}
+
+const CONNECT_TIMEOUT_MS = 15_000
+const HEADERS_TIMEOUT_MS = 300_000
+/** A body on which nothing comes for this long is given up (rule R248). */
+const BODY_TIMEOUT_MS = 60_000
+/** Signed URLs in Location and Link are long (rule R203). */
+const HEADER_LIMIT_BYTES = 32 * 1024
+
+/**
+ * The pools of connections: for registries with a certificate, for insecure ones, and for hosts that a registry sent
+ * us to, whose names may not resolve to internal addresses.
+ */
+export class Transport implements AsyncDisposable {
+  readonly #options: TransportOptions
+  readonly #verified: Agent
+  readonly #unverified: Agent
+  readonly #guarded: Agent
+
+  constructor(options: TransportOptions) {
+    this.#options = options
+    const common = {
+      connections: options.maximumConnections,
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      bodyTimeout: BODY_TIMEOUT_MS,
+    }
+    const timeout = CONNECT_TIMEOUT_MS
+    this.#verified = new Agent({ ...common, connect: { timeout } })
+    this.#unverified = new Agent({ ...common, connect: { timeout, rejectUnauthorized: false } })
+    this.#guarded = new Agent({ ...common, connect: { timeout, lookup: guardedLookup } })
+  }
+
+  /** Sends one request as it is. Errors are those of undici and of the socket, or BodySourceError. */
+  readonly send: Send = async request => {
+    const { url, endpoint, method, context } = request
+    const source = await bodyOf(request)
+    try {
+      const response = await undiciRequest(url, {
+        method,
+        dispatcher: this.#dispatcherFor(url, endpoint),
+        signal: context.signal,
+        headers: { 'user-agent': this.#options.userAgent, ...request.headers, ...source.headers },
+        body: source.body,
+      })
+      return {
+        status: response.statusCode,
+        headers: response.headers,
+        url,
+        body: response.body,
+        bytes: Buffer.alloc(0),
+        attempts: 1,
+      }
+    } catch (error) {
+      source.body?.destroy?.()
+      if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
+      throw error
+    }
+  }
+
+  /** Whether TLS is spoken at a host, whatever its certificate: any HTTP answer will do. Rejects with the socket's error. */
+  async probe(url: URL, signal: AbortSignal): Promise<void> {
+    const response = await undiciRequest(url, { dispatcher: this.#unverified, signal, method: 'GET' })
+    await response.body.dump()
+  }
+
+  #dispatcherFor(url: URL, endpoint: Endpoint): Dispatcher {
+    const { policy } = this.#options
+    if (url.hostname === endpoint.base.hostname) return endpoint.insecure ? this.#unverified : this.#verified
+    if (policy.isInsecure(url.host)) return this.#unverified
+    const bothLoopback = isLoopback(url.hostname) && isLoopback(endpoint.base.hostname)
+    return policy.allowInternal || bothLoopback ? this.#verified : this.#guarded
+  }
+
+  /** Closes every connection at once. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.#verified.destroy(), this.#unverified.destroy(), this.#guarded.destroy()])
+  }
+}
+
+interface OpenedBody {
+  body: (Readable & { destroy?(): void }) | null
+  headers: Record<string, string>
+  /** Filled when the source fails: the error that undici reports then could as well be the socket's. */
+  failure: { error?: unknown }
+}
+
+async function bodyOf(request: RegistryRequest): Promise<OpenedBody> {
+  const failure: { error?: unknown } = {}
+  if (request.body === undefined) return { body: null, headers: {}, failure }
+  const { length, open } = request.body
+  const headers = { 'content-length': String(length) }
+  let opened: Readable | Uint8Array
+  try {
+    opened = await open()
+  } catch (error) {
+    throw new BodySourceError(error)
+  }
+  const body =
+    opened instanceof Uint8Array ? Readable.from([opened]) : Readable.from(noteFailure(opened, failure))
+  return { body, headers, failure }
+}
+
+/** Passes a stream on. Destroying the result destroys the source. */
+async function* noteFailure(source: Readable, failure: { error?: unknown }): AsyncGenerator<Buffer> {
+  try {
+    yield* source as AsyncIterable<Buffer>
+  } catch (error) {
+    failure.error = error
+    throw error
+  }
+}

@@ -1,0 +1,277 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { createContext } from '../../src/content/context.js'
+import { type Digest, digestOf } from '../../src/content/digest.js'
+import { rawManifest } from '../../src/content/manifest.js'
+import { MediaType } from '../../src/content/media-types.js'
+import type { BlobContent, RawManifest } from '../../src/content/store.js'
+import { readLimited } from '../../src/content/verify.js'
+import { anonymous, type CredentialLookup } from '../../src/credentials/credential-store.js'
+import { RegistryClient } from '../../src/registry/client.js'
+import type { Repository } from '../../src/registry/repository.js'
+
+const hasRegistry = isInstalled('docker-registry', '--version')
+const hasPasswords = isInstalled('htpasswd', '-nbB', 'a', 'b')
+if (!hasRegistry) console.log('not run: docker-registry is not installed')
+if (!hasPasswords) console.log('not run with passwords: htpasswd is not installed')
+
+function isInstalled(command: string, ...args: string[]): boolean {
+  try {
+    execFileSync(command, args, { stdio: 'ignore' })
+    return true
+  } catch {
+    return false
+  }
+}
+
+interface RunningRegistry {
+  host: string
+  stop(): Promise<void>
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => server.once('listening', resolve))
+  const { port } = server.address() as AddressInfo
+  await new Promise(resolve => server.close(resolve))
+  return port
+}
+
+async function startRegistry(users?: { name: string; password: string }): Promise<RunningRegistry> {
+  const folder = await mkdtemp(join(tmpdir(), 'regctl-docker-registry-'))
+  const port = await freePort()
+  let auth = ''
+  if (users !== undefined) {
+    const line = execFileSync('htpasswd', ['-nbB', users.name, users.password])
+    await writeFile(join(folder, 'htpasswd'), line)
+    auth = `auth:\n  htpasswd:\n    realm: test\n    path: ${join(folder, 'htpasswd')}\n`
+  }
+  const config = join(folder, 'config.yml')
+  await writeFile(
+    config,
+    `version: 0.1\nlog:\n  level: error\nstorage:\n  delete:\n    enabled: true\n  filesystem:\n    rootdirectory: ${join(folder, 'data')}\nhttp:\n  addr: 127.0.0.1:${port}\n${auth}`,
+  )
+  const child = spawn('docker-registry', ['serve', config], { stdio: 'ignore' })
+  const host = `127.0.0.1:${port}`
+  await waitUntilUp(`http://${host}/v2/`, child)
+  return {
+    host,
+    async stop() {
+      const ended = new Promise(resolve => child.once('exit', resolve))
+      child.kill('SIGKILL')
+      await ended
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+async function waitUntilUp(url: string, child: ChildProcess): Promise<void> {
+  for (let tries = 0; tries < 200; tries++) {
+    if (child.exitCode !== null) throw new Error(`docker-registry ended with ${child.exitCode}`)
+    try {
+      await fetch(url)
+      return
+    } catch {
+      await new Promise(resolve => setTimeout(resolve, 50))
+    }
+  }
+  throw new Error('docker-registry did not come up')
+}
+
+function blobOf(text: string, mediaType: string, origin: Repository): BlobContent {
+  const bytes = Buffer.from(text)
+  return {
+    descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length },
+    origin,
+    open: async (from = 0) => Readable.from([bytes.subarray(from)].filter(part => part.length > 0)),
+  }
+}
+
+function imageOf(config: BlobContent, layers: readonly BlobContent[]): RawManifest {
+  const document = {
+    schemaVersion: 2,
+    mediaType: MediaType.ociManifest,
+    config: config.descriptor,
+    layers: layers.map(layer => layer.descriptor),
+  }
+  return rawManifest(MediaType.ociManifest, Buffer.from(JSON.stringify(document)))
+}
+
+function passwordFor(username: string, password: string): CredentialLookup {
+  return { find: async () => ({ kind: 'password', username, password, from: 'the test' }) }
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of items) all.push(item)
+  return all
+}
+
+describe.runIf(hasRegistry)('a Repository with docker-registry', () => {
+  let registry: RunningRegistry
+  let client: RegistryClient
+  const context = createContext()
+
+  beforeAll(async () => {
+    registry = await startRegistry()
+    client = new RegistryClient({ credentials: anonymous })
+  })
+  afterAll(async () => {
+    await client[Symbol.asyncDispose]()
+    await registry.stop()
+  })
+
+  async function pushImage(name: string, tags: readonly string[]) {
+    const repository = client.repository(registry.host, name)
+    const config = blobOf(`{"os":"linux","name":"${name}"}`, MediaType.ociConfig, repository)
+    const layers = ['a layer', ''].map(text => blobOf(text, MediaType.ociLayer, repository))
+    const results: string[] = []
+    for (const blob of [config, ...layers]) results.push(await repository.putBlob(blob, context))
+    const manifest = imageOf(config, layers)
+    await repository.putManifest(manifest, tags, context)
+    return { repository, config, layers, manifest, results }
+  }
+
+  test('pushes an image with an empty layer, and pulls the same bytes', async () => {
+    const { repository, layers, manifest, results } = await pushImage('push/pull', ['one', 'two'])
+    expect(results).toEqual(['copied', 'copied', 'copied'])
+    for (const name of ['one', 'two', manifest.descriptor.digest]) {
+      const pulled = await repository.getManifest(name, context)
+      expect(pulled.descriptor).toEqual(manifest.descriptor)
+      expect(Buffer.from(pulled.bytes)).toEqual(Buffer.from(manifest.bytes))
+    }
+    for (const { descriptor } of layers) {
+      const bytes = await readLimited(await repository.openBlob(descriptor, context), 100, 'layer')
+      expect(digestOf(bytes)).toBe(descriptor.digest)
+      expect(await repository.statBlob(descriptor.digest, context)).toBe(descriptor.size)
+    }
+    expect(await repository.hasManifest(manifest.descriptor.digest, context)).toBe(true)
+    expect(await repository.statManifest('one', context)).toEqual(manifest.descriptor)
+    expect(await collect(repository.listTags(context))).toEqual(['one', 'two'])
+  })
+
+  test('sends nothing that is there already', async () => {
+    await pushImage('again', ['1'])
+    expect((await pushImage('again', ['1'])).results).toEqual(['exists', 'exists', 'exists'])
+  })
+
+  test('reads a blob from an offset on', async () => {
+    const { repository, layers } = await pushImage('offset', ['1'])
+    const layer = layers[0]?.descriptor
+    if (layer === undefined) throw new Error('the image has no layer')
+    const bytes = await readLimited(await repository.openBlob(layer, context, 2), 100, 'layer')
+    expect(bytes.toString()).toBe('layer')
+  })
+
+  test('mounts a blob from the repository that it comes from', async () => {
+    const { repository, layers } = await pushImage('mount/source', ['1'])
+    const target = client.repository(registry.host, 'mount/target')
+    const layer = layers[0]
+    if (layer === undefined) throw new Error('the image has no layer')
+    expect(await target.putBlob({ ...layer, origin: repository }, context)).toBe('mounted')
+    expect(target.mountedFrom(layer.descriptor.digest)).toBe('mount/source')
+  })
+
+  test('finds the referrers by the fallback tag, and none where there is no such tag', async () => {
+    const { repository, manifest } = await pushImage('referrers', ['1'])
+    const subject = manifest.descriptor.digest
+    expect(await repository.listReferrers(subject, context)).toEqual([])
+    const list = JSON.stringify({
+      schemaVersion: 2,
+      mediaType: MediaType.ociIndex,
+      manifests: [{ ...manifest.descriptor, artifactType: 'application/x.test' }],
+    })
+    const index = rawManifest(MediaType.ociIndex, Buffer.from(list))
+    await repository.putManifest(index, [subject.replace(':', '-')], context)
+    const found = await repository.listReferrers(subject, context)
+    expect(found.map(descriptor => descriptor.artifactType)).toEqual(['application/x.test'])
+  })
+
+  test('deletes by digest, refuses to delete a digest for a tag, and says that nothing was there', async () => {
+    const { repository, layers, manifest } = await pushImage('delete', ['1'])
+    await expect(repository.deleteTag('1', context)).rejects.toMatchObject({
+      message: expect.stringContaining(`deletion of ${registry.host}/delete:1 failed`),
+      hint: expect.stringContaining('by digest only'),
+    })
+    expect(await repository.deleteManifest(manifest.descriptor.digest, context)).toBe(true)
+    expect(await repository.statManifest('1', context)).toBeUndefined()
+    expect(await repository.deleteManifest(manifest.descriptor.digest, context)).toBe(false)
+    const layer = layers[0]?.descriptor.digest ?? ('' as Digest)
+    expect(await repository.deleteBlob(layer, context)).toBe(true)
+    expect(await repository.statBlob(layer, context)).toBeUndefined()
+  })
+
+  test('says what is not there', async () => {
+    const { repository } = await pushImage('missing', ['1'])
+    await expect(repository.getManifest('2', context)).rejects.toMatchObject({
+      kind: 'not-found',
+      status: 404,
+      message: expect.stringMatching(
+        /^pull of manifest 127.0.0.1:\d+\/missing:2 failed: the manifest was not found: GET 127.0.0.1:\d+\/v2\/missing\/manifests\/2 answered 404 \(MANIFEST_UNKNOWN: manifest unknown\)$/,
+      ),
+    })
+    const digest = digestOf(Buffer.from('nowhere'))
+    await expect(repository.openBlob({ mediaType: '', digest, size: 7 }, context)).rejects.toMatchObject({
+      kind: 'not-found',
+    })
+  })
+
+  test('refuses a manifest whose blobs are missing, naming its media type', async () => {
+    const repository = client.repository(registry.host, 'incomplete')
+    const config = blobOf('{"never":"pushed"}', MediaType.ociConfig, repository)
+    await expect(repository.putManifest(imageOf(config, []), ['1'], context)).rejects.toMatchObject({
+      message: expect.stringContaining('(application/vnd.oci.image.manifest.v1+json) failed'),
+      codes: expect.arrayContaining(['MANIFEST_BLOB_UNKNOWN']),
+    })
+  })
+})
+
+describe.runIf(hasRegistry && hasPasswords)(
+  'a Repository with docker-registry that asks for a password',
+  () => {
+    let registry: RunningRegistry
+    beforeAll(async () => {
+      registry = await startRegistry({ name: 'user', password: 'pass:word $+' })
+    })
+    afterAll(async () => {
+      await registry.stop()
+    })
+
+    test('pushes and pulls with the right password', async () => {
+      await using client = new RegistryClient({ credentials: passwordFor('user', 'pass:word $+') })
+      const repository = client.repository(registry.host, 'private')
+      const config = blobOf('{}', MediaType.ociConfig, repository)
+      expect(await repository.putBlob(config, createContext())).toBe('copied')
+      const manifest = imageOf(config, [])
+      await repository.putManifest(manifest, ['1'], createContext())
+      expect((await repository.getManifest('1', createContext())).descriptor).toEqual(manifest.descriptor)
+    })
+
+    test.each([
+      ['no', anonymous, 'Run `regctl login'],
+      ['a wrong', passwordFor('user', 'canary-secret'), 'are from the test'],
+    ])('is denied with %s password, with a hint and without the secret', async (_what, credentials, hint) => {
+      await using client = new RegistryClient({ credentials })
+      const repository = client.repository(registry.host, 'private')
+      const config = blobOf('{}', MediaType.ociConfig, repository)
+      for (const attempt of [
+        repository.getManifest('1', createContext()),
+        repository.putBlob(config, createContext()),
+      ]) {
+        await expect(attempt).rejects.toMatchObject({
+          kind: 'denied',
+          status: 401,
+          message: expect.stringMatching(/repository not found or access denied.*\(UNAUTHORIZED/),
+          hint: expect.stringContaining(hint),
+        })
+        await expect(attempt).rejects.not.toMatchObject({ message: expect.stringContaining('canary-secret') })
+      }
+    })
+  },
+)
