@@ -9,6 +9,8 @@ import type { UploadSessions } from './upload-sessions.js'
 export interface Registry {
   repositories: RepositoryCollection
   uploads: UploadSessions
+  /** How long a request waits for another one that writes to the same upload. */
+  uploadPatienceMs: number
   readOnly: boolean
   /** The most bytes of a manifest that are taken (rule R28). */
   manifestLimitBytes: number

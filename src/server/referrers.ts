@@ -17,7 +17,8 @@ export async function listReferrers(exchange: Exchange): Promise<void> {
   const artifactType = query.get('artifactType')
   const store = await registry.repositories.find(name)
   const all = (await store?.listReferrers(subject, registry.context)) ?? []
-  const matching = artifactType === null ? all : all.filter(item => item.artifactType === artifactType)
+  const matching =
+    artifactType === null ? all : all.filter(item => (item.artifactType ?? '') === artifactType)
 
   const { manifests, more } = pageOf(matching, query.get('last'), limitFrom(query))
   const headers: Record<string, string> = { 'Content-Type': MediaType.ociIndex }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { createContext } from '../content/context.js'
@@ -12,6 +13,7 @@ import { route } from './router.js'
 import { UploadSessions } from './upload-sessions.js'
 
 const UPLOAD_EXPIRY_MS = 60 * 60 * 1000
+const UPLOAD_PATIENCE_MS = 5000
 /** A connection on which nothing moves for so long is dropped; one that moves may take as long as it needs. */
 const IDLE_CONNECTION_MS = 5 * 60 * 1000
 /** Signed locations and scopes can be long (rule R203). */
@@ -31,6 +33,11 @@ export interface RegistryServerOptions {
   uploadDirectory?: string | undefined
   /** How long an upload may lie idle. Default: one hour. */
   uploadExpiryMs?: number | undefined
+  /**
+   * How long a request waits for another one that writes to the same upload, and how long that one may be silent
+   * before it is cut off. Default: 5 seconds.
+   */
+  uploadPatienceMs?: number | undefined
   /** The most bytes of a manifest. Default: 4 MiB. */
   manifestLimitBytes?: number | undefined
   /** Whether an image may name a config or layers that are not in the repository. Default: false. */
@@ -61,10 +68,13 @@ export interface RegistryServer extends AsyncDisposable {
  */
 export function createRegistryServer(options: RegistryServerOptions): RegistryServer {
   const closing = new AbortController()
+  // Every request that is under way may listen.
+  setMaxListeners(0, closing.signal)
   const log = options.log ?? (() => {})
   const registry: Registry = {
     repositories: options.repositories,
     uploads: new UploadSessions(options.uploadDirectory, options.uploadExpiryMs ?? UPLOAD_EXPIRY_MS),
+    uploadPatienceMs: options.uploadPatienceMs ?? UPLOAD_PATIENCE_MS,
     readOnly: options.readOnly ?? false,
     manifestLimitBytes: options.manifestLimitBytes ?? MANIFEST_LIMIT_BYTES,
     allowMissingBlobs: options.allowMissingBlobs ?? false,

@@ -18,6 +18,7 @@ export class UploadSession {
   readonly #algorithm: DigestAlgorithm
   readonly #digester: Digester
   #queue: Promise<unknown> = Promise.resolve()
+  #receiving: { cut: () => void; lastMs: number } | undefined
   #isClosed = false
 
   private constructor(
@@ -48,29 +49,35 @@ export class UploadSession {
     return this.#digester.size
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed
-  }
-
   /**
    * Runs `work` when nothing else works on the upload. A client that comes back after a broken connection may be here
-   * before the old request is known to be dead, so it waits a while.
+   * before the old one is known to be dead: after `patienceMs` a request that sent nothing for as long is cut off.
    *
-   * @throws RegistryError 409 when the other work goes on for longer than `patienceMs`
+   * @throws RegistryError 409 when the other request is alive
    */
   async exclusive<T>(patienceMs: number, work: () => Promise<T>): Promise<T> {
-    const turn = waitFor(this.#queue, patienceMs)
-    const done = turn.then(work)
-    this.#queue = Promise.allSettled([this.#queue, done])
+    const previous = this.#queue
+    const done = this.#after(previous, patienceMs).then(work)
+    this.#queue = Promise.allSettled([previous, done])
     return done
   }
 
-  /** Adds bytes at the end. When `body` fails, what came before stays. */
-  async append(body: AsyncIterable<Buffer>): Promise<void> {
-    for await (const chunk of body) {
-      this.#checkOpen()
-      await this.#file.write(chunk, 0, chunk.length, this.size)
-      this.#digester.update(chunk)
+  /**
+   * Adds bytes at the end. When `body` fails, what came before stays.
+   *
+   * @param cut makes `body` fail at once
+   */
+  async append(body: AsyncIterable<Buffer>, cut: () => void): Promise<void> {
+    this.#receiving = { cut, lastMs: Date.now() }
+    try {
+      for await (const chunk of body) {
+        this.#checkOpen()
+        await this.#file.write(chunk, 0, chunk.length, this.size)
+        this.#digester.update(chunk)
+        this.#receiving.lastMs = Date.now()
+      }
+    } finally {
+      this.#receiving = undefined
     }
   }
 
@@ -99,21 +106,30 @@ export class UploadSession {
     await rm(this.#path, { force: true })
   }
 
+  async #after(previous: Promise<unknown>, patienceMs: number): Promise<void> {
+    if (await settlesWithin(previous, patienceMs)) return
+    const isIdle = this.#receiving !== undefined && Date.now() - this.#receiving.lastMs >= patienceMs
+    if (!isIdle) {
+      throw new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload', {
+        status: 409,
+      })
+    }
+    this.#receiving?.cut()
+    await previous
+  }
+
   #checkOpen(): void {
     if (this.#isClosed) throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `the upload ${this.id} has ended`)
   }
 }
 
-async function waitFor(work: Promise<unknown>, patienceMs: number): Promise<void> {
+async function settlesWithin(work: Promise<unknown>, patienceMs: number): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined
-  const patience = new Promise<never>((_resolve, reject) => {
-    const busy = new RegistryError('BLOB_UPLOAD_INVALID', 'another request is writing to this upload', {
-      status: 409,
-    })
-    timer = setTimeout(() => reject(busy), patienceMs)
+  const patience = new Promise<boolean>(resolve => {
+    timer = setTimeout(() => resolve(false), patienceMs)
   })
   try {
-    await Promise.race([work, patience])
+    return await Promise.race([work.then(() => true), patience])
   } finally {
     clearTimeout(timer)
   }

@@ -7,9 +7,6 @@ import { digestFrom, repositoryNameFrom } from './names.js'
 import { parseContentRange } from './range.js'
 import type { UploadSession } from './upload-session.js'
 
-/** How long a request waits for another one that writes to the same upload. */
-const PATIENCE_MS = 5000
-
 /**
  * POST: mounts a blob, or takes a whole one, or starts an upload (distribution-spec, Pushing a blob monolithically,
  * in chunks, Mounting a blob; end-4a, end-4b, end-4c, end-11).
@@ -60,8 +57,9 @@ async function withSession(
   exchange: Exchange,
   work: (session: UploadSession) => Promise<void>,
 ): Promise<void> {
-  await exchange.registry.uploads.use(exchange.name, exchange.target, session =>
-    session.exclusive(PATIENCE_MS, () => work(session)),
+  const { registry, name, target } = exchange
+  await registry.uploads.use(name, target, session =>
+    session.exclusive(registry.uploadPatienceMs, () => work(session)),
   )
 }
 
@@ -85,7 +83,7 @@ async function receive(exchange: Exchange, session: UploadSession): Promise<void
       throw new RegistryError('SIZE_INVALID', 'Content-Length and Content-Range do not agree')
     }
   }
-  await session.append(bodyOf(request))
+  await session.append(bodyOf(request), () => request.destroy())
 }
 
 /** Takes the last bytes, checks the digest, and puts the blob in its place. */
