@@ -1,0 +1,64 @@
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Readable, Transform } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Digest, Digester } from '../content/digest.js'
+
+/** A file in the spool, by the digest and size of its bytes. */
+export interface SpooledBytes {
+  digest: Digest
+  size: number
+  /** Opens it from a byte offset on. */
+  open(from?: number): Promise<Readable>
+}
+
+/**
+ * Holds what was compressed on the way, in files that only this user can read. Every file goes when the
+ * spool is disposed.
+ */
+export class Spool implements AsyncDisposable {
+  readonly #parent: string
+  #folder: Promise<string> | undefined
+  #count = 0
+
+  /** @param parent where the spool's folder is made, when the first file comes; the system's temporary folder if not given */
+  constructor(parent = tmpdir()) {
+    this.#parent = parent
+  }
+
+  /**
+   * Writes a stream to a new file.
+   *
+   * @throws what the stream or the disk throws; the file is removed with the spool
+   */
+  async add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
+    this.#folder ??= mkdtemp(join(this.#parent, 'regctl-spool-'))
+    const path = join(await this.#folder, `${this.#count++}`)
+    const digester = new Digester()
+    await pipeline(content, hashing(digester), createWriteStream(path, { flags: 'wx', mode: 0o600 }), {
+      signal,
+    })
+    return {
+      digest: digester.digest(),
+      size: digester.size,
+      open: async (from = 0) => createReadStream(path, { start: from, highWaterMark: 256 * 1024 }),
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true })
+  }
+}
+
+/** Passes bytes on, hashing them; `tell` gets the count of bytes after each chunk. */
+export function hashing(digester: Digester, tell: (offset: number) => void = () => {}): Transform {
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      digester.update(chunk)
+      tell(digester.size)
+      done(null, chunk)
+    },
+  })
+}

@@ -1,0 +1,71 @@
+import type { Readable } from 'node:stream'
+import type { FileSet, FileSetEntry, SpooledFile } from './file-set.js'
+import type { FoundFile, MemberTable } from './member-table.js'
+import { TarError } from './tar-error.js'
+
+/** How the bytes of a member are reached, wherever they lie. */
+export interface ContentReader<Content> {
+  /** In bytes. @throws TarError when the content cannot be given */
+  size(file: FoundFile<Content>): number
+  open(content: Content, from: number): Readable
+  /** Undefined when the archive is read in place. */
+  spooled(content: Content): SpooledFile | undefined
+  close(): Promise<void>
+}
+
+/** A {@link FileSet} over the members of a tar. */
+export class MemberFileSet<Content> implements FileSet {
+  readonly label: string
+  readonly #table: MemberTable<Content>
+  readonly #reader: ContentReader<Content>
+
+  constructor(label: string, table: MemberTable<Content>, reader: ContentReader<Content>) {
+    this.label = label
+    this.#table = table
+    this.#reader = reader
+  }
+
+  async stat(name: string): Promise<FileSetEntry | undefined> {
+    const found = await this.#table.find(name)
+    if (found === undefined) return undefined
+    const spooled = this.#reader.spooled(found.content)
+    return { name: found.name, size: this.#reader.size(found), ...(spooled && { spooled }) }
+  }
+
+  async open(name: string, from = 0): Promise<Readable> {
+    const found = await this.#require(name)
+    this.#reader.size(found)
+    return this.#reader.open(found.content, from)
+  }
+
+  async read(name: string, from: number, length: number): Promise<Uint8Array> {
+    const found = await this.#require(name)
+    const wanted = Math.min(length, Math.max(0, this.#reader.size(found) - from))
+    const chunks: Buffer[] = []
+    let size = 0
+    if (wanted > 0) {
+      for await (const chunk of this.#reader.open(found.content, from) as AsyncIterable<Buffer>) {
+        chunks.push(chunk)
+        size += chunk.length
+        if (size >= wanted) break
+      }
+    }
+    return Buffer.concat(chunks, Math.min(size, wanted))
+  }
+
+  names(): Iterable<string> {
+    return this.#table.names()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#reader.close()
+  }
+
+  async #require(name: string): Promise<FoundFile<Content>> {
+    const found = await this.#table.find(name)
+    if (found === undefined) {
+      throw new TarError(`${this.label} has no file ${JSON.stringify(name)}`, 'missing-file')
+    }
+    return found
+  }
+}

@@ -1,0 +1,42 @@
+import { TarError } from './tar-error.js'
+
+/**
+ * Cleans the name of a member: no `.` parts, no doubled or trailing slashes.
+ *
+ * @returns undefined for a name that leads out or could: absolute, with `..`, a backslash, a drive letter or a NUL
+ * (rule R223); the empty string for the root itself
+ */
+export function cleanName(name: string): string | undefined {
+  if (name.startsWith('/') || /[\\\0]/.test(name) || /^[A-Za-z]:/.test(name)) return undefined
+  const parts = name.split('/').filter(part => part !== '' && part !== '.')
+  return parts.includes('..') ? undefined : parts.join('/')
+}
+
+/**
+ * Cleans a name that somebody asks for.
+ *
+ * @throws TarError `unsafe-path`
+ */
+export function requireCleanName(name: string, label: string): string {
+  const cleaned = cleanName(name)
+  if (cleaned === undefined || cleaned === '') {
+    throw new TarError(`${label} names ${JSON.stringify(name)}, which leads out of it`, 'unsafe-path')
+  }
+  return cleaned
+}
+
+/**
+ * Where a symlink leads: its target is relative to the folder it stands in.
+ *
+ * @returns the cleaned name, or undefined when it leads out
+ */
+export function resolveSymlink(name: string, target: string): string | undefined {
+  if (target.startsWith('/') || /[\\\0]/.test(target) || /^[A-Za-z]:/.test(target)) return undefined
+  const parts = name.split('/').slice(0, -1)
+  for (const part of target.split('/')) {
+    if (part === '' || part === '.') continue
+    if (part !== '..') parts.push(part)
+    else if (parts.pop() === undefined) return undefined
+  }
+  return parts.join('/')
+}

@@ -1,0 +1,47 @@
+import type { FileHandle } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { truncated } from './tar-error.js'
+
+const CHUNK_SIZE = 256 * 1024
+
+/**
+ * Streams a range of an open file. Many may read one handle at once; none closes it.
+ *
+ * @throws (as the stream's error) TarError `truncated` when the file is shorter than the range
+ */
+export function rangeStream(file: FileHandle, offset: number, size: number, label: string): Readable {
+  let position = offset
+  const end = offset + size
+  return new Readable({
+    highWaterMark: CHUNK_SIZE,
+    read() {
+      if (position >= end) {
+        this.push(null)
+        return
+      }
+      readRange(file, position, Math.min(CHUNK_SIZE, end - position)).then(
+        chunk => {
+          if (chunk.length === 0) {
+            this.destroy(truncated(label, 'it became shorter while it was read'))
+            return
+          }
+          position += chunk.length
+          this.push(chunk)
+        },
+        error => this.destroy(error),
+      )
+    },
+  })
+}
+
+/** Reads a range into memory: fewer bytes at the end of the file. */
+export async function readRange(file: FileHandle, offset: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.allocUnsafe(length)
+  let filled = 0
+  while (filled < length) {
+    const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
+    if (bytesRead === 0) break
+    filled += bytesRead
+  }
+  return buffer.subarray(0, filled)
+}

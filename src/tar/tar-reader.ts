@@ -1,0 +1,240 @@
+import {
+  BLOCK_SIZE,
+  type GnuSparseStart,
+  HeaderProblem,
+  isZeroBlock,
+  parseHeader,
+  parseSparseBlock,
+  type SparseExtent,
+  type TarHeader,
+  text,
+} from './header.js'
+import { type PaxOverrides, parsePax } from './pax.js'
+import { badTar, TarError, truncated } from './tar-error.js'
+
+/** The bytes of a tar in order: a file that can be skipped through, or a stream. */
+export interface ByteSource {
+  /** Offset of the next byte. */
+  readonly position: number
+  /** The next bytes; fewer than asked for only at the end. */
+  read(length: number): Promise<Uint8Array>
+  /** Moves on. Returns how many bytes of those asked for there were. */
+  skip(length: number): Promise<number>
+}
+
+/** One member of a tar. Names are as they stand in the archive, long ones put together. */
+export interface TarMember {
+  name: string
+  type: 'file' | 'hard-link' | 'symlink' | 'directory' | 'special'
+  linkName: string
+  /** Where its stored bytes begin. */
+  offset: number
+  /** How many stored bytes follow, without padding. */
+  storedSize: number
+  /** Present for an old GNU sparse file: the stored bytes are these extents of it, one after another. */
+  sparse?: { size: number; extents: SparseExtent[] }
+  /** Why its content cannot be given. Absent when it can. */
+  unreadable?: string
+}
+
+/** The most members that an archive may have. Each takes memory (rule R227). */
+const MAXIMUM_MEMBERS = 100_000
+/** The most bytes of a long name (rule R227). */
+const MAXIMUM_NAME = 4096
+/** The most bytes of a PAX header: extended attributes may be large, names are not. */
+const MAXIMUM_PAX = 1024 * 1024
+/** The most blocks of a sparse map, 21 extents each. */
+const MAXIMUM_SPARSE_BLOCKS = 4096
+
+/**
+ * Reads the members of a tar one after another. After each, the source stands at the member's stored bytes; the caller
+ * may read them or leave them. The archive ends at the first zero block or where the source ends; what follows is not looked at.
+ *
+ * @param label for messages
+ * @throws TarError `bad-tar` for a malformed header, `truncated` when the source ends inside a member,
+ * `too-large` for too many members
+ */
+export async function* readMembers(source: ByteSource, label: string): AsyncGenerator<TarMember> {
+  for (let count = 0; ; count++) {
+    if (count === MAXIMUM_MEMBERS) {
+      throw new TarError(`${label} has more than the ${MAXIMUM_MEMBERS} members that are read`, 'too-large')
+    }
+    const member = await new MemberReader(source, label).next()
+    if (member === undefined) return
+    const end = member.offset + padded(member.storedSize)
+    yield member
+    await skipBody(source, member, end, label)
+  }
+}
+
+async function skipBody(source: ByteSource, member: TarMember, end: number, label: string): Promise<void> {
+  const bodyEnd = member.offset + member.storedSize
+  const left = Math.max(0, bodyEnd - source.position)
+  if ((await source.skip(left)) < left) throw endsInside(label, member.name)
+  // The padding of the last member may be missing where a tool left out the end-of-archive blocks.
+  await source.skip(end - source.position)
+}
+
+/** The error for an archive that ends before a member does. */
+export function endsInside(label: string, name: string): TarError {
+  return truncated(label, `the member ${JSON.stringify(name)} is not all there`)
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / BLOCK_SIZE) * BLOCK_SIZE
+}
+
+/** Reads one member: its header and whatever headers before it say more about it. */
+class MemberReader {
+  readonly #source: ByteSource
+  readonly #label: string
+  #longName: string | undefined
+  #longLink: string | undefined
+  #pax: PaxOverrides = {}
+
+  constructor(source: ByteSource, label: string) {
+    this.#source = source
+    this.#label = label
+  }
+
+  async next(): Promise<TarMember | undefined> {
+    let isFirst = true
+    for (;;) {
+      const position = this.#source.position
+      const block = await this.#source.read(BLOCK_SIZE)
+      if (block.length === 0 && isFirst) return undefined
+      if (block.length < BLOCK_SIZE) {
+        if (isZeroBlock(block) && isFirst) return undefined
+        throw truncated(this.#label, 'a header is not all there')
+      }
+      if (isZeroBlock(block)) {
+        if (isFirst) return undefined
+        throw badTar(this.#label, position, 'the archive ends where a member should follow')
+      }
+      const header = this.#parse(position, () => parseHeader(block))
+      if (!(await this.#takeExtension(header))) return await this.#member(header, position)
+      isFirst = false
+    }
+  }
+
+  /** Takes a header that only says something of a later one. */
+  async #takeExtension(header: TarHeader): Promise<boolean> {
+    const position = this.#source.position
+    switch (header.type) {
+      case 'L':
+        this.#longName = text(await this.#extension(header.size, MAXIMUM_NAME + 1), 0, MAXIMUM_NAME + 1)
+        return true
+      case 'K':
+        this.#longLink = text(await this.#extension(header.size, MAXIMUM_NAME + 1), 0, MAXIMUM_NAME + 1)
+        return true
+      case 'x': {
+        const body = await this.#extension(header.size, MAXIMUM_PAX)
+        this.#pax = this.#parse(position, () => parsePax(body))
+        return true
+      }
+      case 'g': {
+        // Global records hold comments in practice. A global name or size makes no sense, so they replace nothing.
+        const body = await this.#extension(header.size, MAXIMUM_PAX)
+        this.#parse(position, () => parsePax(body))
+        return true
+      }
+      default:
+        return false
+    }
+  }
+
+  async #extension(size: number, limitBytes: number): Promise<Uint8Array> {
+    const position = this.#source.position
+    const wanted = padded(size)
+    if (size > limitBytes) {
+      if ((await this.#source.skip(wanted)) < wanted)
+        throw truncated(this.#label, 'a header is not all there')
+      throw badTar(
+        this.#label,
+        position,
+        `a header has ${size} bytes, more than the ${limitBytes} that are read`,
+      )
+    }
+    const body = await this.#source.read(wanted)
+    if (body.length < wanted) throw truncated(this.#label, 'a header is not all there')
+    return body.subarray(0, size)
+  }
+
+  async #member(header: TarHeader, position: number): Promise<TarMember> {
+    const name = this.#pax.path ?? this.#longName ?? header.name
+    if (name.length > MAXIMUM_NAME) throw badTar(this.#label, position, 'a name is too long')
+    const type = memberType(header.type)
+    const sparse = header.sparse && (await this.#sparseMap(header.sparse, header.size, position))
+    const size = this.#pax.size ?? header.size
+    // Like Go and GNU tar: links, directories and devices have no body, whatever their size says.
+    const storedSize = type === 'file' ? size : 0
+    if (!Number.isSafeInteger(storedSize + BLOCK_SIZE)) throw endsInside(this.#label, name)
+    return {
+      name,
+      type,
+      linkName: this.#pax.linkpath ?? this.#longLink ?? header.linkName,
+      offset: this.#source.position,
+      storedSize,
+      ...(sparse && { sparse }),
+      ...(this.#pax.sparse && { unreadable: 'it is a sparse file in the PAX format' }),
+    }
+  }
+
+  async #sparseMap(
+    start: GnuSparseStart,
+    storedSize: number,
+    position: number,
+  ): Promise<TarMember['sparse']> {
+    const extents = [...start.extents]
+    let continued = start.continued
+    for (let blocks = 0; continued; blocks++) {
+      if (blocks === MAXIMUM_SPARSE_BLOCKS) throw badTar(this.#label, position, 'a sparse map is too long')
+      const block = await this.#source.read(BLOCK_SIZE)
+      if (block.length < BLOCK_SIZE) throw truncated(this.#label, 'a sparse map is not all there')
+      const more = this.#parse(position, () => parseSparseBlock(block))
+      extents.push(...more.extents)
+      continued = more.continued
+    }
+    let end = 0
+    let stored = 0
+    for (const extent of extents) {
+      if (extent.offset < end) throw badTar(this.#label, position, 'a sparse map is out of order')
+      end = extent.offset + extent.size
+      stored += extent.size
+    }
+    if (end > start.realSize || stored !== storedSize) {
+      throw badTar(this.#label, position, 'a sparse map does not match its file')
+    }
+    return { size: start.realSize, extents }
+  }
+
+  #parse<T>(position: number, parse: () => T): T {
+    try {
+      return parse()
+    } catch (error) {
+      if (error instanceof HeaderProblem) throw badTar(this.#label, position, error.message)
+      throw error
+    }
+  }
+}
+
+/** Types that are not known are taken as regular files, as POSIX asks. */
+function memberType(flag: string): TarMember['type'] {
+  switch (flag) {
+    case '1':
+      return 'hard-link'
+    case '2':
+      return 'symlink'
+    case '5':
+    case 'D':
+      return 'directory'
+    case '3':
+    case '4':
+    case '6':
+    case 'V':
+    case 'M':
+      return 'special'
+    default:
+      return 'file'
+  }
+}
