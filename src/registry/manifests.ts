@@ -4,7 +4,7 @@ import { algorithmOf, type Digest, digestOf, isDigest, parseDigest } from '../co
 import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-types.js'
 import type { Context, RawManifest } from '../content/store.js'
-import { digestMismatch } from '../content/verify.js'
+import { digestMismatch, verifyBytes } from '../content/verify.js'
 import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
 import { contentLengthOf, discard, headerOf, isSuccess, type RegistryResponse } from './send.js'
 
@@ -156,6 +156,8 @@ function isNotFound(error: unknown): boolean {
 /**
  * Puts a manifest under each of the tags, or under its digest when there are none: exact bytes, one PUT each
  * (distribution-spec, Pushing Manifests; rules R22 to R27).
+ *
+ * @throws ContentError before anything is sent when the bytes are not what their descriptor says
  */
 export async function putManifest(
   repository: RepositoryAccess,
@@ -163,6 +165,11 @@ export async function putManifest(
   tags: readonly string[],
   context: Context,
 ): Promise<void> {
+  verifyBytes(
+    manifest.bytes,
+    manifest.descriptor,
+    `manifest ${manifest.descriptor.digest} for ${repository.label}`,
+  )
   for (const name of tags.length === 0 ? [manifest.descriptor.digest] : tags) {
     await putOne(repository, manifest, name, context)
   }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, request as undiciRequest } from 'undici'
 import { guardedLookup, isLoopback } from './addresses.js'
@@ -46,6 +47,8 @@ export class Transport implements AsyncDisposable {
   /** Sends one request as it is. Errors are those of undici and of the socket, or BodySourceError. */
   readonly send: Send = async request => {
     const { url, endpoint, method, context } = request
+    // Every request that is under way listens to it, so there is no telling how many there will be.
+    setMaxListeners(0, context.signal)
     const source = await bodyOf(request)
     try {
       const response = await undiciRequest(url, {
@@ -64,7 +67,7 @@ export class Transport implements AsyncDisposable {
         attempts: 1,
       }
     } catch (error) {
-      source.body?.destroy?.()
+      source.body?.destroy()
       if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
       throw error
     }
@@ -91,7 +94,7 @@ export class Transport implements AsyncDisposable {
 }
 
 interface OpenedBody {
-  body: (Readable & { destroy?(): void }) | null
+  body: Readable | null
   headers: Record<string, string>
   /** Filled when the source fails: the error that undici reports then could as well be the socket's. */
   failure: { error?: unknown }
@@ -108,17 +111,15 @@ async function bodyOf(request: RegistryRequest): Promise<OpenedBody> {
   } catch (error) {
     throw new BodySourceError(error)
   }
-  const body =
-    opened instanceof Uint8Array ? Readable.from([opened]) : Readable.from(noteFailure(opened, failure))
+  if (opened instanceof Uint8Array) return { body: Readable.from([opened]), headers, failure }
+  const source = opened
+  // The source may fail before anybody reads from it, and may never be read at all.
+  source.on('error', error => {
+    failure.error ??= error
+  })
+  const body = Readable.from(source.iterator())
+  // The failure reaches undici too; when that has given up already, nobody else listens.
+  body.on('error', () => {})
+  body.once('close', () => source.destroy())
   return { body, headers, failure }
-}
-
-/** Passes a stream on. Destroying the result destroys the source. */
-async function* noteFailure(source: Readable, failure: { error?: unknown }): AsyncGenerator<Buffer> {
-  try {
-    yield* source as AsyncIterable<Buffer>
-  } catch (error) {
-    failure.error = error
-    throw error
-  }
 }
