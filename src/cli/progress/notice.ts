@@ -1,0 +1,10 @@
+import { type CopyEvent, printable } from '../../index.js'
+
+/** The line for an event that is no progress but should be seen; undefined for all others. */
+export function noticeLine(event: CopyEvent): string | undefined {
+  if (event.type === 'warning') return `warning: ${printable(event.message)}\n`
+  if (event.type !== 'retrying') return undefined
+  const seconds = (event.delayMs / 1000).toFixed(1)
+  const what = `${printable(event.operation)}: ${printable(event.cause)}`
+  return `retrying: ${what} (attempt ${event.attempt}, in ${seconds} s)\n`
+}
