@@ -115,7 +115,7 @@ export function withoutEntries(index: IndexJson, remove: (entry: IndexEntry) => 
 }
 
 /** Whether an entry stands for this digest and has no name. */
-export function isNameless(entry: IndexEntry, digest: Digest): boolean {
+function isNameless(entry: IndexEntry, digest: Digest): boolean {
   return entry.descriptor.digest === digest && entry.name === undefined
 }
 

@@ -78,7 +78,7 @@ export class ManifestGraph {
     return (await this.#summaryOf(descriptor, context))?.children ?? []
   }
 
-  /** Forgets what was remembered of a manifest: it was missing and is there now, or the other way around. */
+  /** Forgets what was remembered of a manifest, since its bytes came or went. */
   forget(digest: Digest): void {
     this.#summaries.delete(digest)
   }
@@ -108,26 +108,32 @@ export class ManifestGraph {
     return Promise.all(descriptors.map(descriptor => this.#summaryOf(descriptor, context)))
   }
 
-  #summaryOf(descriptor: Descriptor, context: Context): Promise<Summary | undefined> {
-    const known = this.#summaries.get(descriptor.digest)
-    if (known !== undefined) return known
-    const summary = this.#limit.run(1, () => this.#summarise(descriptor, context))
-    this.#summaries.set(descriptor.digest, summary)
+  async #summaryOf(descriptor: Descriptor, context: Context): Promise<Summary | undefined> {
+    const { digest } = descriptor
+    const known =
+      this.#summaries.get(digest) ?? this.#limit.run(1, () => this.#summarise(descriptor, context))
+    this.#summaries.set(digest, known)
+    const summary = await known
+    // What is missing now may be put later.
+    if (summary === undefined && this.#summaries.get(digest) === known) this.#summaries.delete(digest)
     return summary
   }
 
   async #summarise(descriptor: Descriptor, context: Context): Promise<Summary | undefined> {
     const { mediaType, size } = descriptor
-    if ((mediaType !== '' && !isManifestType(mediaType)) || size > MANIFEST_LIMIT_BYTES) return undefined
+    if ((mediaType !== '' && !isManifestType(mediaType)) || size > MANIFEST_LIMIT_BYTES) return NOTHING
     try {
       const manifest = await this.#read(descriptor)
       return manifest === undefined ? undefined : summaryOf(manifest)
     } catch (error) {
       context.emit({ type: 'warning', message: `passed over: ${messageOf(error)}` })
-      return undefined
+      return NOTHING
     }
   }
 }
+
+/** What is known of a manifest that cannot be read. */
+const NOTHING: Summary = { children: [], referrer: undefined }
 
 function summaryOf(manifest: RawManifest): Summary {
   const { digest, mediaType } = manifest.descriptor

@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { type FileHandle, open, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { systemCodeOf } from '../errors.js'
+import { LayoutError } from './layout-error.js'
+
+/** Does not follow a link in the last part of a path (rule R224). Windows has no such flag, and few links. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
+
+/** A part of a file name that no other writer takes. */
+export function uniqueName(): string {
+  return `${process.pid}-${randomBytes(6).toString('hex')}`
+}
+
+/** Makes a file for writing that is not there yet, not even as a link. */
+export async function createExclusive(path: string): Promise<FileHandle> {
+  return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o644)
+}
+
+/**
+ * Opens a regular file for reading. The caller closes it.
+ *
+ * @returns undefined when nothing is there
+ * @throws LayoutError `unsafe-link` for a symbolic link, `bad-member-type` for anything else that is no regular file
+ */
+export async function openRegular(path: string): Promise<FileHandle | undefined> {
+  let file: FileHandle
+  try {
+    // Without NONBLOCK, opening a fifo would wait for its writer.
+    file = await open(path, constants.O_RDONLY | NO_FOLLOW | (constants.O_NONBLOCK ?? 0))
+  } catch (error) {
+    const code = systemCodeOf(error)
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    if (code === 'ELOOP') {
+      throw new LayoutError(`${path} is a symbolic link, which is not followed`, {
+        kind: 'corrupt',
+        code: 'unsafe-link',
+        cause: error,
+      })
+    }
+    throw error
+  }
+  if ((await file.stat()).isFile()) return file
+  await file.close()
+  throw new LayoutError(`${path} is not a regular file`, { kind: 'corrupt', code: 'bad-member-type' })
+}
+
+/**
+ * Replaces a small file as one step that survives a crash: readers see the old content or the new, never a part.
+ * A link at `path` is replaced, not followed.
+ */
+export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+  const temporary = `${path}.${uniqueName()}`
+  try {
+    const file = await createExclusive(temporary)
+    try {
+      await file.writeFile(bytes)
+      await file.sync()
+    } finally {
+      await file.close()
+    }
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+  await syncFolder(dirname(path))
+}
+
+/** Makes the names in a folder durable. Systems that cannot do that (Windows) do without. */
+export async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const handle = await open(folder, constants.O_RDONLY)
+  try {
+    await handle.sync()
+  } catch (error) {
+    // Some network file systems refuse to sync a folder.
+    if (systemCodeOf(error) !== 'EINVAL') throw error
+  } finally {
+    await handle.close()
+  }
+}
