@@ -24,6 +24,9 @@ function newest(path) {
 }
 
 function run(script, ...parameters) {
-  const { status } = spawnSync(process.execPath, [`${root}${script}`, ...parameters], { cwd: root, stdio: 'inherit' })
+  const { status } = spawnSync(process.execPath, [`${root}${script}`, ...parameters], {
+    cwd: root,
+    stdio: 'inherit',
+  })
   if (status !== 0) process.exit(status ?? 1)
 }

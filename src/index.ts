@@ -1,5 +1,6 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
+export type { LayerCompression } from './compression/layer-compression.js'
 export { ContentError } from './content/content-error.js'
 export { createContext } from './content/context.js'
 export type { Descriptor, Platform } from './content/descriptor.js'
@@ -8,7 +9,8 @@ export type { BlobResult, CopyEvent, LayerProgressItem } from './content/events.
 export type { ImageEntry, ImageFile } from './content/image-file.js'
 export { type ImageManifest, type Index, parseManifest } from './content/manifest.js'
 export { MediaType } from './content/media-types.js'
-export { MemoryCollection, MemoryStore } from './content/memory-store.js'
+export { MemoryCollection } from './content/memory-collection.js'
+export { MemoryStore } from './content/memory-store.js'
 export { formatPlatform, parsePlatform } from './content/platform.js'
 export { printable } from './content/printable.js'
 export {
@@ -28,11 +30,11 @@ export type {
   Source,
   Store,
 } from './content/store.js'
+export { type Conversion, ConvertedSource } from './convert/converted-source.js'
 export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetResult } from './copy/copy.js'
 export { platformRoot } from './copy/platform-root.js'
-export { createCredentialLookup } from './credentials/lookup.js'
+export { createCredentialLookup } from './credentials/credential-lookup.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
-export type { LayerCompression } from './docker-archive/layers.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
@@ -51,5 +53,7 @@ export {
   planPush,
   planPushAll,
   push,
+  pushedDigest,
 } from './push.js'
 export { RegistryClient } from './registry/client.js'
+export { type NamedImage, servedImages } from './served-images.js'

@@ -2,7 +2,8 @@ import type { Descriptor, Platform } from './content/descriptor.js'
 import type { Digest } from './content/digest.js'
 import type { ImageEntry, ImageFile } from './content/image-file.js'
 import { familiarName, isTag, parseReference, type Reference, repositoryOf } from './content/reference.js'
-import type { Context } from './content/store.js'
+import type { Context, Source } from './content/store.js'
+import { type Conversion, ConvertedSource } from './convert/converted-source.js'
 import { type CopyOptions, type CopyTarget, copy, type TargetResult } from './copy/copy.js'
 import type { Root } from './copy/derived-source.js'
 import { platformRoot } from './copy/platform-root.js'
@@ -22,6 +23,11 @@ export interface PushSelection {
   platform?: Platform
   /** Refuse when an index names something that the file lacks, instead of leaving it out. */
   strict?: boolean
+  /**
+   * How to convert an image that has a manifest of its own. A docker-archive has none: it is opened with these
+   * options instead (see {@link DockerArchiveOptions}).
+   */
+  conversion?: Conversion
 }
 
 /** One image on its way to one or several repositories. */
@@ -129,12 +135,13 @@ export async function push(
   selection: PushSelection & CopyOptions = {},
 ): Promise<PushResult[]> {
   const { source, root } = await chooseRoot(image, selection, context)
+  await using chosen = convert(source, image, selection.conversion ?? {})
   const copyTargets: CopyTarget[] = targets.map(target => ({
     sink: client.repository(target.registry, target.name),
     tags: target.tags,
     group: target.registry,
   }))
-  const result = await copy(source, root, copyTargets, context, selection)
+  const result = await copy(chosen.source, root, copyTargets, context, selection)
   return targets.map((target, position) => {
     const targetResult = result.targets[position]
     if (targetResult === undefined) throw new TypeError('a copy has as many results as targets')
@@ -150,6 +157,21 @@ async function chooseRoot(image: ImageEntry, selection: PushSelection, context: 
   return await presentRoot(root, context, selection)
 }
 
+/** The source, converted if that is asked for. Disposing frees what the conversion made, and not the source. */
+function convert(
+  source: Source,
+  image: ImageEntry,
+  conversion: Conversion,
+): { source: Source } & AsyncDisposable {
+  const algorithm = conversion.compression?.algorithm ?? 'keep'
+  const changesLayers = algorithm === 'gzip' || algorithm === 'zstd'
+  if (image.digest === undefined || (!changesLayers && conversion.format === undefined)) {
+    return { source, [Symbol.asyncDispose]: async () => {} }
+  }
+  const converted = new ConvertedSource(source, conversion)
+  return { source: converted, [Symbol.asyncDispose]: () => converted[Symbol.asyncDispose]() }
+}
+
 /**
  * The digest that an image would have in a registry.
  *
@@ -161,5 +183,6 @@ export async function pushedDigest(
   context: Context,
 ): Promise<Descriptor> {
   const { source, root } = await chooseRoot(image, selection, context)
-  return (await source.getManifest(root, context)).descriptor
+  await using chosen = convert(source, image, selection.conversion ?? {})
+  return (await chosen.source.getManifest(root, context)).descriptor
 }

@@ -40,14 +40,18 @@ export function describeError(error: unknown, interrupted = false): ErrorReport 
 
 /** Prints an error in its two lines and returns the exit code. The stack comes only with `debug`. */
 export function printError(error: unknown, options: { debug: boolean; interrupted?: boolean }): number {
-  const report = describeError(error, options.interrupted)
-  process.stderr.write(`error: ${report.message}\n`)
-  if (report.hint !== undefined) process.stderr.write(`hint: ${report.hint}\n`)
+  process.stderr.write(errorLines(error, options.interrupted))
   if (options.debug) {
     for (let cause = error; cause instanceof Error; cause = cause.cause)
       process.stderr.write(`${cause.stack}\n`)
   }
-  return EXIT_CODES[report.kind]
+  return EXIT_CODES[describeError(error, options.interrupted).kind]
+}
+
+/** An error in one line, and its hint in another. */
+export function errorLines(error: unknown, interrupted = false): string {
+  const { message, hint } = describeError(error, interrupted)
+  return `error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`
 }
 
 /** oclif puts the usage below the first line, or the flags that are wrong on lines of their own. */

@@ -85,6 +85,9 @@ export interface Sink extends AsyncDisposable {
    */
   putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'>
 
+  /** After `mounted`: the repository that the blob was taken from. Absent where nobody asks. */
+  mountedFrom?(digest: Digest): string | undefined
+
   /**
    * Puts a manifest in place under its digest, and then under each of the tags. Everything that it names is in
    * place already.

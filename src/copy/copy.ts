@@ -255,7 +255,15 @@ class TargetTransfer {
   #blobDone(descriptor: Descriptor, result: 'copied' | 'mounted' | 'exists' | 'skipped'): void {
     this.result[result]++
     if (result === 'copied') this.result.bytes += descriptor.size
-    this.#emit({ type: 'blob-done', target: this.target.sink.label, descriptor, result })
+    const { sink } = this.target
+    const from = result === 'mounted' ? sink.mountedFrom?.(descriptor.digest) : undefined
+    this.#emit({
+      type: 'blob-done',
+      target: sink.label,
+      descriptor,
+      result,
+      ...(from !== undefined && { from }),
+    })
   }
 
   async #putManifest(manifest: RawManifest, tags: readonly string[], isRoot = false): Promise<void> {

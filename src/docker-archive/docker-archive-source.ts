@@ -1,6 +1,9 @@
 import { Readable } from 'node:stream'
+import type { LayerCompression } from '../compression/layer-compression.js'
+import { Spool } from '../compression/spool.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf, isDigest } from '../content/digest.js'
+import { LAYER_TYPES } from '../content/layer-types.js'
 import { CONFIG_LIMIT_BYTES, rawManifest } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
@@ -8,8 +11,7 @@ import { digestMismatch } from '../content/verify.js'
 import { WeightedLimit } from '../limit.js'
 import type { FileSet } from '../tar/file-set.js'
 import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
-import { LayerSpool } from './layer-spool.js'
-import { type LayerCompression, type PreparedLayer, prepareLayer } from './layers.js'
+import { type PreparedLayer, prepareLayer } from './layers.js'
 import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
 
 /** How the images of a docker-archive are presented. */
@@ -49,7 +51,7 @@ export class DockerArchiveSource implements Source {
   readonly #files: FileSet
   readonly #image: ManifestJsonImage
   readonly #options: DockerArchiveOptions
-  readonly #spool: LayerSpool
+  readonly #spool: Spool
   #config: Promise<ImageConfig> | undefined
   #layers: Promise<{ order: ArchiveLayer[]; prepared: Map<Digest, Promise<PreparedLayer>> }> | undefined
   #manifest: Promise<RawManifest> | undefined
@@ -61,7 +63,7 @@ export class DockerArchiveSource implements Source {
     this.#files = files
     this.#image = image
     this.#options = options
-    this.#spool = new LayerSpool(options.spoolFolder)
+    this.#spool = new Spool(options.spoolFolder)
   }
 
   /**
@@ -223,11 +225,6 @@ export class DockerArchiveSource implements Source {
     return 'oci'
   }
 }
-
-const LAYER_TYPES = {
-  docker: { none: MediaType.dockerLayer, gzip: MediaType.dockerLayerGzip, zstd: undefined },
-  oci: { none: MediaType.ociLayer, gzip: MediaType.ociLayerGzip, zstd: MediaType.ociLayerZstd },
-} as const
 
 /**
  * The manifest's bytes. Docker's has the order of fields and the indentation that `docker push` gives it

@@ -2,25 +2,14 @@ import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { decompress } from '../compression/decompress.js'
 import { gzipStream } from '../compression/gzip.js'
+import type { LayerCompression } from '../compression/layer-compression.js'
 import { type Compression, sniffCompression } from '../compression/sniff.js'
+import { hashing, type Spool } from '../compression/spool.js'
 import { zstdStream } from '../compression/zstd.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import { digestMismatch } from '../content/verify.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
 import { brokenArchive } from './docker-archive-error.js'
-import { hashing, type LayerSpool } from './layer-spool.js'
-
-/** What to do about the compression of layers. */
-export interface LayerCompression {
-  /**
-   * - `auto`: plain layers become gzip, compressed ones stay as they are
-   * - `keep`: every layer stays as it is
-   * - `gzip`, `zstd`: layers that have another compression get this one
-   */
-  algorithm: 'auto' | 'keep' | 'gzip' | 'zstd'
-  /** Undefined for the algorithm's default. When given, layers are compressed again even if the algorithm is the same. */
-  level?: number
-}
 
 /** A layer whose stored bytes are known and were found to hold what its diffID says. */
 export interface PreparedLayer {
@@ -36,7 +25,7 @@ export interface PreparedLayer {
 /** What {@link prepareLayer} works with. */
 export interface LayerWork {
   files: FileSet
-  spool: LayerSpool
+  spool: Spool
   compression: LayerCompression
   signal: AbortSignal
   /** Takes how many bytes of the archive's file have been read so far. */

@@ -1,0 +1,205 @@
+import { writeFile } from 'node:fs/promises'
+import { Args, Flags, type Interfaces } from '@oclif/core'
+import {
+  type CopyEvent,
+  createContext,
+  type Digest,
+  type ImageFile,
+  type ImagePush,
+  messageOf,
+  openImageFile,
+  type PushResult,
+  parseDigest,
+  parseLocator,
+  planPush,
+  planPushAll,
+  push,
+  RegctlError,
+} from '../../index.js'
+import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
+import { EXIT_CODES } from '../exit-codes.js'
+import { compressionFlag, platformFlag } from '../image-flags.js'
+import { chooseMode, type ProgressMode } from '../progress/renderer.js'
+import { PushDisplay } from '../push-display.js'
+import { describeError } from '../report-error.js'
+
+export default class Push extends BaseCommand {
+  static override summary = 'Push a local image to a registry'
+
+  static override description =
+    `SOURCE is a file, a folder or - for standard input; its format is found by looking inside. REF follows Docker's rules
+for names. Several are served in one run: the source is read once and each registry gets the bytes once.`
+
+  static override examples = [
+    '<%= config.bin %> <%= command.id %> image.tar localhost:5000/ubuntu:latest',
+    '<%= config.bin %> <%= command.id %> image.tar localhost:5000/app:1.0 localhost:5000/app:latest',
+    '<%= config.bin %> <%= command.id %> images.tar localhost:5000/mirror --all',
+    'docker save ubuntu | <%= config.bin %> <%= command.id %> - localhost:5000/ubuntu',
+  ]
+
+  static override strict = false
+
+  static override args = {
+    source: Args.string({ description: 'image file or folder, or - for standard input', required: true }),
+    ref: Args.string({ description: 'reference to push to; several are possible', required: true }),
+  }
+
+  static override flags = {
+    ...commonFlags,
+    ...progressFlags,
+    ...registryFlags,
+    all: Flags.boolean({
+      description: 'Push every image of the file, under its own name below REF',
+      exclusive: ['image'],
+    }),
+    image: Flags.string({
+      helpValue: "NAME|@DIGEST|'#N'",
+      description: 'Which image of a file that holds several',
+    }),
+    platform: platformFlag({ description: "Push this platform's image instead of the whole index" }),
+    compression: compressionFlag({ description: 'How layers are compressed (default: auto)' }),
+    format: Flags.option({
+      options: ['docker', 'oci'] as const,
+      description: 'Which kind of manifest is pushed',
+    })(),
+    strict: Flags.boolean({
+      description: 'Refuse an index of which the file lacks a part, instead of leaving it out',
+    }),
+    'dry-run': Flags.boolean({ description: 'Say what would be sent, and send nothing' }),
+    'expect-digest': Flags.string({
+      helpValue: 'DIGEST',
+      description: 'Refuse to push anything else',
+      exclusive: ['all'],
+    }),
+    'digest-file': Flags.string({
+      helpValue: 'FILE',
+      description: 'Write the digest to a file',
+      exclusive: ['all'],
+    }),
+    jobs: Flags.integer({
+      min: 1,
+      max: 64,
+      helpValue: 'N',
+      description: 'How many large blobs travel at once (default: 4)',
+    }),
+  }
+
+  async run(): Promise<void> {
+    const { argv, flags } = await this.parse(Push)
+    const [source = '', ...references] = argv as string[]
+    const expected = flags['expect-digest'] === undefined ? undefined : parseExpected(flags['expect-digest'])
+    const locator = await parseLocator(source, 'file')
+    if (locator.kind === 'registry') {
+      throw new RegctlError(`${source} is in a registry`, {
+        kind: 'usage',
+        code: 'not-local',
+        hint: 'Use `regctl copy` from one registry to another',
+      })
+    }
+    if (locator.kind === 'stdio' && flags['password-stdin']) {
+      throw new RegctlError('standard input is both the image and the password', {
+        kind: 'usage',
+        code: 'stdin-twice',
+      })
+    }
+    let display: PushDisplay | undefined
+    const emit = (event: CopyEvent) => (display === undefined ? this.warnAbout(event) : display.event(event))
+    const context = createContext({ signal: this.interruption.signal, emit })
+    const { compression, format } = flags
+    const conversion = { ...(compression && { compression }), ...(format && { format }) }
+
+    await using client = await this.openClient(flags)
+    await using file = await openImageFile(locator, context, { stdin: process.stdin, ...conversion })
+    const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
+    const { pushes, digest } = planPushes(file, references, flags.all, image)
+    const mode = this.#mode(flags)
+    const results: PushResult[] = []
+    for (const planned of pushes) {
+      display = new PushDisplay(planned, mode, process, flags['dry-run'])
+      try {
+        const ended = await push(planned, client, context, {
+          conversion,
+          strict: flags.strict,
+          dryRun: flags['dry-run'],
+          expectDigest: expected ?? digest,
+          ...(flags.platform && { platform: flags.platform }),
+          ...(flags.jobs !== undefined && { jobs: flags.jobs }),
+        })
+        display.end(ended)
+        results.push(...ended)
+      } finally {
+        display.abandon()
+      }
+    }
+    await this.#finish(results, flags)
+  }
+
+  #mode(flags: PushFlags): ProgressMode {
+    if (flags.progress === 'auto' && (flags.quiet || flags.json)) return 'quiet'
+    return chooseMode(flags.progress, { isTTY: process.stdout.isTTY === true, env: process.env })
+  }
+
+  async #finish(results: readonly PushResult[], flags: PushFlags): Promise<void> {
+    const failed = results.find(result => result.error !== undefined)
+    const pushed = results.find(result => result.error === undefined && result.root !== undefined)
+    if (flags['digest-file'] !== undefined && pushed?.root !== undefined) {
+      await writeFile(flags['digest-file'], `${pushed.root.digest}\n`)
+    }
+    if (flags.json) this.printJson({ targets: results.map(resultDocument) })
+    else if (flags.quiet) {
+      for (const { error, root, target } of results) {
+        if (error === undefined && root !== undefined)
+          process.stdout.write(`${target.repository}@${root.digest}\n`)
+      }
+    }
+    if (failed === undefined) return
+    if (results.length === 1 && !flags.json) throw failed.error
+    // The display, or the document, has told each error.
+    process.exitCode = EXIT_CODES[describeError(failed.error, this.interruption.signal.aborted).kind]
+  }
+}
+
+type PushFlags = Interfaces.InferredFlags<typeof Push.flags>
+
+function planPushes(
+  file: ImageFile,
+  references: readonly string[],
+  all: boolean,
+  image: string | undefined,
+): { pushes: ImagePush[]; digest: Digest | undefined } {
+  if (!all) {
+    const { push: planned, digest } = planPush(file, references, image === undefined ? {} : { image })
+    return { pushes: [planned], digest }
+  }
+  const [prefix = '', ...others] = references
+  if (others.length > 0) {
+    throw new RegctlError('`--all` takes one REF, below which the images get their own names', {
+      kind: 'usage',
+      code: 'several-prefixes',
+    })
+  }
+  return { pushes: planPushAll(file, prefix), digest: undefined }
+}
+
+function parseExpected(text: string): Digest {
+  try {
+    return parseDigest(text)
+  } catch (cause) {
+    throw new RegctlError(`--expect-digest: ${messageOf(cause)}`, {
+      kind: 'usage',
+      code: 'bad-digest',
+      cause,
+    })
+  }
+}
+
+function resultDocument({ target, root, error, copied, mounted, exists, skipped, bytes }: PushResult) {
+  return {
+    repository: target.repository,
+    tags: target.tags,
+    ...(root !== undefined && { mediaType: root.mediaType, digest: root.digest, size: root.size }),
+    blobs: { copied, mounted, exists, skipped },
+    bytes,
+    ...(error !== undefined && { error: describeError(error) }),
+  }
+}

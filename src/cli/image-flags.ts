@@ -1,0 +1,35 @@
+import { Flags } from '@oclif/core'
+import { type LayerCompression, type Platform, parsePlatform, RegctlError } from '../index.js'
+
+/** `--platform`, as it is parsed. */
+export const platformFlag = Flags.custom<Platform>({
+  helpValue: 'OS/ARCH[/VARIANT]',
+  parse: async text => parsePlatform(text),
+})
+
+/** `--compression`, as it is parsed: `auto`, `keep`, `gzip[:LEVEL]` or `zstd[:LEVEL]`. */
+export const compressionFlag = Flags.custom<LayerCompression>({
+  helpValue: 'auto|keep|gzip|zstd[:LEVEL]',
+  parse: async text => parseCompression(text),
+})
+
+const HIGHEST_LEVEL = { gzip: 9, zstd: 19 } as const
+
+/** @throws RegctlError of kind `usage`, code `bad-compression` */
+export function parseCompression(text: string): LayerCompression {
+  const match = /^(auto|keep|gzip|zstd)(?::([0-9]{1,2}))?$/.exec(text)
+  const algorithm = match?.[1] as LayerCompression['algorithm'] | undefined
+  const level = match?.[2] === undefined ? undefined : Number(match[2])
+  const isWrong =
+    algorithm === undefined ||
+    (level !== undefined &&
+      (algorithm === 'auto' || algorithm === 'keep' || level < 1 || level > HIGHEST_LEVEL[algorithm]))
+  if (isWrong) {
+    throw new RegctlError(`"${text}" is not a compression`, {
+      kind: 'usage',
+      code: 'bad-compression',
+      hint: 'Choose auto, keep, gzip, gzip:1 to gzip:9, zstd, or zstd:1 to zstd:19',
+    })
+  }
+  return { algorithm, ...(level !== undefined && { level }) }
+}

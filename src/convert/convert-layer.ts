@@ -1,0 +1,66 @@
+import type { Readable, Writable } from 'node:stream'
+import { decompress } from '../compression/decompress.js'
+import { gzipStream } from '../compression/gzip.js'
+import type { LayerCompression } from '../compression/layer-compression.js'
+import { SNIFF_LENGTH, sniffCompression } from '../compression/sniff.js'
+import { hashing, type Spool, type SpooledBytes } from '../compression/spool.js'
+import { zstdStream } from '../compression/zstd.js'
+import type { Descriptor } from '../content/descriptor.js'
+import { algorithmOf, type Digest, Digester } from '../content/digest.js'
+import type { StoredCompression } from '../content/layer-types.js'
+import type { Context, Source } from '../content/store.js'
+import { digestMismatch, verifyStream } from '../content/verify.js'
+
+/** A layer with another compression, in the spool. */
+export interface ConvertedLayer extends SpooledBytes {
+  compression: StoredCompression
+}
+
+/**
+ * Compresses a layer in another way. Its bytes are checked against its descriptor, and what they hold against the diffID.
+ *
+ * @param diffID undefined when the config doesn't tell
+ * @returns undefined when the layer has the wanted compression already
+ * @throws ContentError `digest-mismatch`, `size-mismatch`; CompressionError; what the source throws
+ */
+export async function convertLayer(
+  source: Source,
+  layer: Descriptor,
+  diffID: Digest | undefined,
+  { algorithm, level }: LayerCompression,
+  spool: Spool,
+  context: Context,
+): Promise<ConvertedLayer | undefined> {
+  if (algorithm === 'auto' || algorithm === 'keep') return undefined
+  const found = sniffCompression(await firstBytes(source, layer, context))
+  if (found === algorithm && level === undefined) return undefined
+
+  const what = `layer ${layer.digest} of ${source.label}`
+  const plain = new Digester(diffID === undefined ? 'sha256' : algorithmOf(diffID))
+  const stored = verifyStream(await source.openBlob(layer, context), layer, what)
+  const content = chain(found === 'none' ? stored : decompress(stored, found, { what }), hashing(plain))
+  const options = level === undefined ? {} : { level }
+  const compressed = algorithm === 'gzip' ? gzipStream(content, options) : zstdStream(content, options)
+  const spooled = await spool.add(compressed, context.signal).finally(() => stored.destroy())
+  const digest = plain.digest()
+  if (diffID !== undefined && digest !== diffID)
+    throw digestMismatch(`${what}, uncompressed,`, diffID, digest)
+  return { ...spooled, compression: algorithm }
+}
+
+async function firstBytes(source: Source, layer: Descriptor, context: Context): Promise<Uint8Array> {
+  const stream = await source.openBlob(layer, context)
+  let head = Buffer.alloc(0)
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    head = Buffer.concat([head, chunk])
+    if (head.length >= SNIFF_LENGTH) break
+  }
+  return head.subarray(0, SNIFF_LENGTH)
+}
+
+/** `from.pipe(to)` whose errors and early ends go both ways. */
+function chain<T extends Readable & Writable>(from: Readable, to: T): T {
+  from.once('error', error => to.destroy(error))
+  to.once('close', () => from.destroy())
+  return from.pipe(to)
+}
