@@ -57,7 +57,7 @@ export class TtyRenderer implements ProgressRenderer {
       this.#start()
       this.#draw()
     }
-    if (changed === undefined) return
+    if (changed === undefined || !this.#rates.has(changed)) return
     this.#follow(changed, event.type)
     this.#isStale = true
     if (performance.now() - this.#lastDrawnMs >= FRAME_MS) this.#draw()
