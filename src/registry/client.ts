@@ -56,7 +56,7 @@ export class RegistryClient implements AsyncDisposable {
       policy,
     })
     const retrier = new Retrier({ ...defaultRetryOptions, ...options.retry })
-    const hosts = new Hosts(insecure, transport.probe.bind(transport))
+    const hosts = new Hosts(insecure, transport.probe.bind(transport), retrier)
     // Each hop and each attempt is an exchange of its own to the log; credentials are added above the redirects, which
     // take them off again where a hop leaves the registry.
     const exchange = withLog(transport.send, options.log)

@@ -4,10 +4,12 @@ import type { Context } from '../content/store.js'
 import { InterruptedError } from '../errors.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
+import type { Retrier } from './retry.js'
 import type { Endpoint } from './send.js'
 
 const HUB_HOST = 'registry-1.docker.io'
 const PROBE_TIMEOUT_MS = 15_000
+const REFUSED_DELAY_MS = 1_000
 
 /** Asks for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
 export type Probe = (url: URL, signal: AbortSignal) => Promise<void>
@@ -19,10 +21,12 @@ export type Probe = (url: URL, signal: AbortSignal) => Promise<void>
 export class Hosts {
   readonly #insecure: InsecureRegistries
   readonly #probe: Probe
+  readonly #retrier: Retrier
   readonly #known = new Map<string, Promise<Endpoint>>()
 
-  constructor(insecure: InsecureRegistries, probe: Probe) {
+  constructor(insecure: InsecureRegistries, probe: Probe, retrier: Retrier) {
     this.#insecure = insecure
+    this.#retrier = retrier
     this.#probe = probe
   }
 
@@ -45,25 +49,37 @@ export class Hosts {
     const secure = new URL(`https://${host}`)
     if (!(await this.#insecure.resolves(registry))) return { registry, base: secure, insecure: false }
     const ping = new URL('/v2/', secure)
-    try {
-      await this.#probe(ping, AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]))
-      return { registry, base: secure, insecure: true }
-    } catch (error) {
-      const operation = `connection to ${registry}`
-      if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
-      const { text, code, hint } = explainNetworkError(error, ping)
-      // Port 443 may be closed where port 80 is open; with a port written out both would be the same.
-      const isHopeless = code === 'no-such-host' || (code === 'connection-refused' && secure.port !== '')
-      if (!isHopeless) return { registry, base: new URL(`http://${host}`), insecure: true }
-      throw new RegistryError(operation, {
-        kind: 'network',
-        code,
-        method: 'GET',
-        url: ping,
-        outcome: text,
-        hint,
-        cause: error,
-      })
+    const operation = `connection to ${registry}`
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await this.#probe(ping, AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]))
+        return { registry, base: secure, insecure: true }
+      } catch (error) {
+        if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
+        const { text, code, hint } = explainNetworkError(error, ping)
+        // Port 443 may be closed where port 80 is open; with a port written out both would be the same.
+        const isRefused = code === 'connection-refused' && secure.port !== ''
+        if (!isRefused && code !== 'no-such-host')
+          return { registry, base: new URL(`http://${host}`), insecure: true }
+        if (isRefused && attempt === 1) {
+          // A registry that was started just now gets a second chance (rule R237).
+          await this.#retrier.pause({ operation, context }, attempt, {
+            cause: text,
+            delayMs: REFUSED_DELAY_MS,
+          })
+          continue
+        }
+        throw new RegistryError(operation, {
+          kind: 'network',
+          code,
+          method: 'GET',
+          url: ping,
+          outcome: text,
+          attempts: attempt,
+          hint,
+          cause: error,
+        })
+      }
     }
   }
 }
