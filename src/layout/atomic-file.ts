@@ -2,6 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type Expected, verifyStream } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { LayoutError } from './layout-error.js'
 
@@ -66,6 +69,30 @@ export async function replaceFile(path: string, bytes: Uint8Array): Promise<void
     throw error
   }
   await syncFolder(dirname(path))
+}
+
+/**
+ * Makes a file of a stream, which is verified on the way, and waits until it is on the disk. What was written stays when
+ * it fails: the caller removes it.
+ *
+ * @param open is called once there is a file to write to: a stream that fails while nobody listens would end the process
+ * @throws ContentError `size-mismatch`, `digest-mismatch`; what the stream throws
+ */
+export async function writeVerified(
+  path: string,
+  open: () => Promise<Readable>,
+  expected: Expected,
+  what: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = await createExclusive(path)
+  // The stream closes the file, once its bytes are on the disk.
+  const output = file.createWriteStream({ flush: true })
+  try {
+    await pipeline(verifyStream(await open(), expected, what), output, { signal })
+  } finally {
+    output.destroy()
+  }
 }
 
 /** Makes the names in a folder durable. Systems that cannot do that (Windows) do without. */

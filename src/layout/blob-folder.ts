@@ -1,11 +1,10 @@
 import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
-import { type Expected, verifyBytes, verifyStream } from '../content/verify.js'
+import { type Expected, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { createExclusive, openRegular, syncFolder, uniqueName } from './atomic-file.js'
+import { createExclusive, openRegular, syncFolder, uniqueName, writeVerified } from './atomic-file.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 
@@ -73,26 +72,14 @@ export class BlobFolder {
     }
   }
 
-  /**
-   * Writes a blob from a stream, which is verified here. `open` is called once there is a file to write to: a stream that
-   * fails while nobody listens would end the process.
-   */
+  /** Writes a blob from a stream, which is verified here. @throws as {@link writeVerified} */
   async write(
     open: () => Promise<Readable>,
     expected: Expected,
     what: string,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#place(expected.digest, async temporary => {
-      const file = await createExclusive(temporary)
-      try {
-        const input = verifyStream(await open(), expected, what)
-        // `flush` makes the bytes durable before the stream closes the file.
-        await pipeline(input, file.createWriteStream({ flush: true }), { signal })
-      } finally {
-        await file.close()
-      }
-    })
+    await this.#place(expected.digest, temporary => writeVerified(temporary, open, expected, what, signal))
   }
 
   /** Writes a blob whose bytes have been checked. */

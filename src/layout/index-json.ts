@@ -3,6 +3,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { badShape, isObject, parseDescriptor, parseJsonObject } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
+import { isTag } from '../content/reference.js'
 
 /** The full reference of an image, as containerd and Docker note it. */
 export const IMAGE_NAME_ANNOTATION = 'io.containerd.image.name'
@@ -112,6 +113,24 @@ export function withNameless(index: IndexJson, descriptors: Iterable<Descriptor>
 export function withoutEntries(index: IndexJson, remove: (entry: IndexEntry) => boolean): IndexJson {
   const entries = index.entries.filter(entry => !remove(entry))
   return entries.length === index.entries.length ? index : { document: index.document, entries }
+}
+
+/**
+ * The same index with its entries ordered by name and digest, so that it doesn't tell in which order they came.
+ *
+ * @param repository when given, each entry with a tag also gets the full reference `repository:tag`
+ */
+export function inFixedOrder(index: IndexJson, repository?: string): IndexJson {
+  const entries = index.entries.map(entry => {
+    if (repository === undefined || entry.refName === undefined || !isTag(entry.refName)) return entry
+    const annotations = {
+      ...entry.descriptor.annotations,
+      [IMAGE_NAME_ANNOTATION]: `${repository}:${entry.refName}`,
+    }
+    return indexEntry({ ...entry.descriptor, annotations }, { ...entry.raw, annotations })
+  })
+  const keyOf = ({ refName = '', descriptor }: IndexEntry) => `${refName}\0${descriptor.digest}`
+  return { document: index.document, entries: entries.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) }
 }
 
 /** Whether an entry stands for this digest and has no name. */
