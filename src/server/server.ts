@@ -78,7 +78,12 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     readOnly: options.readOnly ?? false,
     manifestLimitBytes: options.manifestLimitBytes ?? MANIFEST_LIMIT_BYTES,
     allowMissingBlobs: options.allowMissingBlobs ?? false,
-    context: createContext({ signal: closing.signal }),
+    context: createContext({
+      signal: closing.signal,
+      emit: event => {
+        if (event.type === 'warning') log(`warning: ${event.message}`)
+      },
+    }),
   }
   const server = makeServer(options.tls, async (request, response) => {
     const start = Date.now()

@@ -29,16 +29,22 @@ export interface Contents {
 }
 
 /**
- * Walks from the roots of images to everything below them, and to what refers to it.
+ * Walks from the roots of images to everything below them, and to what refers to them. An image that is broken is
+ * left out with a warning: the others of its file can still be had.
  *
- * @throws as `getManifest` of the sources; ContentError `too-large` when there is no end of it
+ * @throws as `getManifest` of the sources, but for what is corrupt
  */
 export async function readContents(images: readonly ServedImage[], context: Context): Promise<Contents> {
   const contents: Contents = { manifests: new Map(), tags: new Map(), blobs: new Map() }
   for (const { root, source, tag } of images) {
-    const manifest = await source.getManifest(root, context)
-    if (tag !== undefined) contents.tags.set(tag, manifest.descriptor.digest)
-    await addManifest(contents, manifest, source, context, 0)
+    try {
+      const manifest = await source.getManifest(root, context)
+      await addManifest(contents, manifest, source, context, 0)
+      if (tag !== undefined) contents.tags.set(tag, manifest.descriptor.digest)
+    } catch (error) {
+      if (!(error instanceof RegctlError) || error.kind !== 'corrupt') throw error
+      context.emit({ type: 'warning', message: `left out ${root} of ${source.label}: ${error.message}` })
+    }
   }
   return contents
 }
@@ -58,8 +64,8 @@ async function addManifest(
       code: 'too-large',
     })
   }
-  contents.manifests.set(digest, manifest)
   const parsed = parseManifest(manifest.bytes, mediaType, `manifest ${digest} of ${source.label}`)
+  contents.manifests.set(digest, manifest)
   for (const child of childrenOf(parsed)) {
     if (parsed.kind === 'image' || !isManifestType(child.mediaType)) {
       contents.blobs.set(child.digest, { descriptor: child, source })
