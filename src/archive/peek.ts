@@ -1,4 +1,5 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
+import { generatedStream } from '../compression/generated-stream.js'
 
 /**
  * Looks at the start of a stream.
@@ -20,9 +21,8 @@ export async function peek(input: Readable, count: number): Promise<{ head: Buff
       size += next.value.length
     }
   }
-  const whole = Readable.from(continued(chunks, rest), { objectMode: false })
-  whole.once('close', () => input.destroy())
-  return { head: Buffer.concat(chunks).subarray(0, count), whole }
+  const head = Buffer.concat(chunks).subarray(0, count)
+  return { head, whole: generatedStream(continued(chunks, rest), input) }
 }
 
 async function* continued(start: Buffer[], rest: AsyncIterator<Buffer>): AsyncGenerator<Buffer> {

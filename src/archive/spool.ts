@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import { decompress } from '../compression/decompress.js'
+import { generatedStream } from '../compression/generated-stream.js'
 import { gzipStream } from '../compression/gzip.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { type Digest, Digester } from '../content/digest.js'
@@ -142,9 +143,7 @@ function openRaw(spool: SpoolFile, content: SpooledContent, from: number, label:
   if (content.gzipDigest === undefined) return spool.open(content.range, from)
   const raw = decompress(spool.open(content.range), 'gzip', { what: `a file of ${label}` })
   if (from === 0) return raw
-  const rest = Readable.from(dropped(raw, from), { objectMode: false })
-  rest.once('close', () => raw.destroy())
-  return rest
+  return generatedStream(dropped(raw, from), raw)
 }
 
 async function* dropped(input: Readable, count: number): AsyncGenerator<Buffer> {

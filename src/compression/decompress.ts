@@ -7,6 +7,7 @@ import {
   truncatedCompression,
   unsupportedCompression,
 } from './compression-error.js'
+import { generatedStream } from './generated-stream.js'
 import type { Compression } from './sniff.js'
 
 /** How far data may expand before it is refused (rule R226). */
@@ -37,10 +38,7 @@ export function decompress(
   options: { what: string; limits?: DecompressLimits },
 ): Readable {
   if (kind === 'none') return input
-  const decoded = decode(input, kind, options.what, options.limits ?? DEFAULT_LIMITS)
-  const output = Readable.from(decoded, { objectMode: false, highWaterMark: 512 * 1024 })
-  output.once('close', () => input.destroy())
-  return output
+  return generatedStream(decode(input, kind, options.what, options.limits ?? DEFAULT_LIMITS), input)
 }
 
 async function* decode(

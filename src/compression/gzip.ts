@@ -1,7 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib'
+import { generatedStream } from './generated-stream.js'
 
 /**
  * The level that layers are compressed with. Higher levels cost several times the time for a few percent less; and
@@ -28,10 +29,7 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
  * await pipeline(gzipStream(createReadStream('layer.tar')), createWriteStream('layer.tar.gz'))
  */
 export function gzipStream(input: Readable, options: { level?: number } = {}): Readable {
-  const level = options.level ?? DEFAULT_GZIP_LEVEL
-  const output = Readable.from(member(input, level), { objectMode: false, highWaterMark: 512 * 1024 })
-  output.once('close', () => input.destroy())
-  return output
+  return generatedStream(member(input, options.level ?? DEFAULT_GZIP_LEVEL), input)
 }
 
 const deflateAsync = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw)
