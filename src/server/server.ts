@@ -4,7 +4,7 @@ import { createServer as createTlsServer } from 'node:https'
 import { createContext } from '../content/context.js'
 import { MANIFEST_LIMIT_BYTES } from '../content/manifest.js'
 import type { RepositoryCollection } from '../content/store.js'
-import { messageOf } from '../errors.js'
+import { messageOf, systemCodeOf } from '../errors.js'
 import { authenticate } from './authenticate.js'
 import { RegistryError, sendError, toRegistryError } from './errors.js'
 import type { Registry } from './exchange.js'
@@ -85,17 +85,19 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
       },
     }),
   }
-  const server = makeServer(options.tls, async (request, response) => {
-    const start = Date.now()
-    await answer(registry, options.htpasswd, request, response, log)
-    // The path alone: a query may hold what should not be written down (rule R219).
-    log(`${request.method} ${request.url?.split('?')[0]} ${response.statusCode} ${Date.now() - start}ms`)
+  const running = new Set<Promise<void>>()
+  const server = makeServer(options.tls, (request, response) => {
+    const work = answerAndLog(registry, options.htpasswd, request, response, log)
+    running.add(work)
+    void work.finally(() => running.delete(work))
   })
 
   const close = async () => {
     closing.abort()
     server.closeAllConnections()
     if (server.listening) await new Promise(resolve => server.close(resolve))
+    // Nothing writes to a store any more once this has returned.
+    await Promise.allSettled(running)
     await registry.uploads[Symbol.asyncDispose]()
   }
   return {
@@ -107,15 +109,28 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
 
 function makeServer(
   tls: RegistryServerOptions['tls'],
-  handler: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+  listener: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
   // requestTimeout counts the whole request, which is a layer of any size here.
   const limits = { requestTimeout: 0, maxHeaderSize: HEADER_LIMIT_BYTES }
-  const listener = (request: IncomingMessage, response: ServerResponse) => void handler(request, response)
   const server =
     tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener)
   server.setTimeout(IDLE_CONNECTION_MS)
   return server
+}
+
+async function answerAndLog(
+  registry: Registry,
+  htpasswd: Htpasswd | undefined,
+  request: IncomingMessage,
+  response: ServerResponse,
+  log: (line: string) => void,
+): Promise<void> {
+  const start = Date.now()
+  await answer(registry, htpasswd, request, response, log)
+  // The path alone: a query may hold what should not be written down (rule R219).
+  const path = (request.url ?? '').split('?')[0]?.replace(/[^\x20-\x7e]/g, '?')
+  log(`${request.method} ${path} ${response.statusCode} ${Date.now() - start}ms`)
 }
 
 async function answer(
@@ -132,12 +147,18 @@ async function answer(
     await route({ registry, request, response, method })
   } catch (error) {
     const answered = toRegistryError(error)
-    const isClientGone = request.destroyed && !request.complete
-    if (answered.status >= 500 && !isClientGone) log(`${method} failed: ${messageOf(error)}`)
+    if (answered.status >= 500 && !isClientGone(error)) log(`${method} failed: ${messageOf(error)}`)
     // Too late for a status: cut the connection, so that the client sees that the body is not whole.
     if (response.headersSent) response.destroy()
     else sendError(response, answered, method !== 'HEAD')
   }
+}
+
+/** Whether an error only says that the client ended the connection. */
+function isClientGone(error: unknown): boolean {
+  return ['ECONNRESET', 'EPIPE', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_UNABLE_TO_PIPE'].includes(
+    systemCodeOf(error) ?? '',
+  )
 }
 
 function listen(server: Server, host: string, port: number): Promise<{ host: string; port: number }> {

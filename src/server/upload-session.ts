@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, type DigestAlgorithm, Digester } from '../content/digest.js'
@@ -14,7 +14,6 @@ export class UploadSession {
   /** Its name in URLs; can't be guessed. */
   readonly id = randomUUID()
   readonly #path: string
-  readonly #file: FileHandle
   readonly #algorithm: DigestAlgorithm
   readonly #digester: Digester
   #queue: Promise<unknown> = Promise.resolve()
@@ -25,11 +24,9 @@ export class UploadSession {
     /** The repository that it belongs to. */
     readonly repository: string,
     path: string,
-    file: FileHandle,
     algorithm: DigestAlgorithm,
   ) {
     this.#path = path
-    this.#file = file
     this.#algorithm = algorithm
     this.#digester = new Digester(algorithm)
   }
@@ -41,7 +38,8 @@ export class UploadSession {
     algorithm: DigestAlgorithm,
   ): Promise<UploadSession> {
     const path = join(folder, randomUUID())
-    return new UploadSession(repository, path, await open(path, 'wx+', 0o600), algorithm)
+    await (await open(path, 'wx', 0o600)).close()
+    return new UploadSession(repository, path, algorithm)
   }
 
   /** How many bytes are there. */
@@ -68,16 +66,20 @@ export class UploadSession {
    * @param cut makes `body` fail at once
    */
   async append(body: AsyncIterable<Buffer>, cut: () => void): Promise<void> {
+    this.#checkOpen()
+    // Open only while bytes come, so that uploads that were left behind take no file descriptors.
+    const file = await open(this.#path, 'r+')
     this.#receiving = { cut, lastMs: Date.now() }
     try {
       for await (const chunk of body) {
         this.#checkOpen()
-        await this.#file.write(chunk, 0, chunk.length, this.size)
+        await file.write(chunk, 0, chunk.length, this.size)
         this.#digester.update(chunk)
         this.#receiving.lastMs = Date.now()
       }
     } finally {
       this.#receiving = undefined
+      await file.close()
     }
   }
 
@@ -102,7 +104,6 @@ export class UploadSession {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    await this.#file.close()
     await rm(this.#path, { force: true })
   }
 

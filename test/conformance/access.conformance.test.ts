@@ -1,6 +1,8 @@
 import { execFile } from 'node:child_process'
 import { readFile, writeFile } from 'node:fs/promises'
+import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import bcrypt from 'bcryptjs'
 import { afterEach, describe, expect, test } from 'vitest'
@@ -178,6 +180,25 @@ test('tells the client nothing of a fault of its own, and the log everything', a
   expect([answer.status, errorCodeOf(answer)]).toEqual([500, 'UNKNOWN'])
   expect(answer.body.toString()).not.toContain('secret')
   expect(lines[0]).toBe('GET failed: the disk at /secret/path is gone')
+})
+
+test('goes on when a client leaves in the middle of a blob, without calling it a fault', async () => {
+  const lines: string[] = []
+  const client = await start({ log: line => lines.push(line) })
+  const digest = await client.putBlob('team/left', noise(20_000_000, 'left'))
+  const { hostname, port } = new URL(client.origin)
+  await new Promise(resolve => {
+    const path = `/v2/team/left/blobs/${digest}`
+    const request = httpRequest({ hostname, port, path, agent: false }, response => {
+      response.once('data', () => request.destroy())
+      response.once('close', resolve)
+      response.on('error', () => {})
+    })
+    request.end()
+  })
+  for (let attempt = 0; attempt < 200 && !lines.some(line => line.startsWith('GET')); attempt++)
+    await sleep(20)
+  expect(lines.filter(line => line.startsWith('GET'))).toEqual([expect.stringMatching(/ 200 \d+ms$/)])
 })
 
 test('says which password file it can not use', async () => {

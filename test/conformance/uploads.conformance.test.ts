@@ -146,6 +146,14 @@ describe('uploads', () => {
     expect((await client.send('PATCH', location, { body: noise(10, 'late') })).status).toBe(404)
   })
 
+  test('does not know the uploads of a server that was here before', async () => {
+    const location = await (await start()).startUpload(REPO)
+    await registry.stop()
+    const client = await start()
+    const patch = await client.send('PATCH', location, { body: noise(10, 'old') })
+    expect([patch.status, errorCodeOf(patch)]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
+  })
+
   test('knows an upload only in its own repository', async () => {
     const client = await start()
     const location = await client.startUpload(REPO)
