@@ -66,11 +66,11 @@ export async function statBlob(
  *
  * @returns the bytes as they come, not verified; the caller destroys the stream when it stops early
  */
-export async function openBlob(
+export async function openBlobOnce(
   repository: RepositoryAccess,
   descriptor: Descriptor,
   context: Context,
-  from = 0,
+  from: number,
 ): Promise<Readable> {
   if (from > 0 && from >= descriptor.size) return Readable.from([])
   const { request, response } = await requestBlob(repository, descriptor.digest, from, context)

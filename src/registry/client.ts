@@ -1,4 +1,5 @@
 import { InsecureRegistries } from '../config/insecure-registries.js'
+import type { ProxyDecision } from '../config/proxies.js'
 import type { CredentialLookup } from '../credentials/credential-store.js'
 import type { ClientAccess } from './access.js'
 import { Authenticator } from './auth.js'
@@ -26,6 +27,8 @@ export interface RegistryClientOptions {
   maximumConnections?: number
   /** Follows redirects and upload locations to private addresses on other hosts, which are refused when not given. */
   allowInternalRedirects?: boolean
+  /** Decides on proxies; none when not given. See `proxiesFrom`. */
+  proxyFor?: ProxyDecision
   /** Replaces some of the numbers and functions of the retries. */
   retry?: Partial<RetryOptions>
 }
@@ -54,6 +57,7 @@ export class RegistryClient implements AsyncDisposable {
       userAgent: options.userAgent ?? 'regctl',
       maximumConnections: options.maximumConnections ?? 16,
       policy,
+      proxyFor: options.proxyFor ?? (() => undefined),
     })
     const retrier = new Retrier({ ...defaultRetryOptions, ...options.retry })
     const hosts = new Hosts(insecure, transport.probe.bind(transport), retrier)

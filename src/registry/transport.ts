@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { Readable } from 'node:stream'
-import { Agent, type Dispatcher, request as undiciRequest } from 'undici'
+import { Agent, type Dispatcher, ProxyAgent, request as undiciRequest } from 'undici'
+import type { ProxyDecision } from '../config/proxies.js'
 import { guardedLookup, isLoopback } from './addresses.js'
 import { BodySourceError, type Endpoint, type RegistryRequest, type Send } from './send.js'
 import type { UrlPolicy } from './urls.js'
@@ -10,6 +11,8 @@ export interface TransportOptions {
   userAgent: string
   /** The most connections to one host. */
   maximumConnections: number
+  /** The proxy for a URL; undefined for none. */
+  proxyFor: ProxyDecision
   policy: UrlPolicy
 }
 
@@ -29,15 +32,12 @@ export class Transport implements AsyncDisposable {
   readonly #verified: Agent
   readonly #unverified: Agent
   readonly #guarded: Agent
+  /** By address and by whether certificates are verified. Made when a proxy applies for the first time. */
+  readonly #proxies = new Map<string, ProxyAgent>()
 
   constructor(options: TransportOptions) {
     this.#options = options
-    const common = {
-      connections: options.maximumConnections,
-      maxHeaderSize: HEADER_LIMIT_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      bodyTimeout: BODY_TIMEOUT_MS,
-    }
+    const common = this.#poolOptions()
     const timeout = CONNECT_TIMEOUT_MS
     this.#verified = new Agent({ ...common, connect: { timeout } })
     this.#unverified = new Agent({ ...common, connect: { timeout, rejectUnauthorized: false } })
@@ -75,21 +75,51 @@ export class Transport implements AsyncDisposable {
 
   /** Whether TLS is spoken at a host, whatever its certificate: any HTTP answer will do. Rejects with the socket's error. */
   async probe(url: URL, signal: AbortSignal): Promise<void> {
-    const response = await undiciRequest(url, { dispatcher: this.#unverified, signal, method: 'GET' })
+    const dispatcher = this.#proxyAgent(url, false) ?? this.#unverified
+    const response = await undiciRequest(url, { dispatcher, signal, method: 'GET' })
     await response.body.dump()
   }
 
   #dispatcherFor(url: URL, endpoint: Endpoint): Dispatcher {
     const { policy } = this.#options
-    if (url.hostname === endpoint.base.hostname) return endpoint.insecure ? this.#unverified : this.#verified
-    if (policy.isInsecure(url.host)) return this.#unverified
+    const isOwn = url.hostname === endpoint.base.hostname
+    const isInsecure = isOwn ? endpoint.insecure : policy.isInsecure(url.host)
+    // A proxy resolves names itself: what they resolve to can't be checked here.
+    const proxy = this.#proxyAgent(url, !isInsecure)
+    if (proxy !== undefined) return proxy
+    if (isInsecure) return this.#unverified
     const bothLoopback = isLoopback(url.hostname) && isLoopback(endpoint.base.hostname)
-    return policy.allowInternal || bothLoopback ? this.#verified : this.#guarded
+    return isOwn || policy.allowInternal || bothLoopback ? this.#verified : this.#guarded
+  }
+
+  #proxyAgent(url: URL, verify: boolean): ProxyAgent | undefined {
+    const proxy = this.#options.proxyFor(url)
+    if (proxy === undefined) return undefined
+    const key = `${verify} ${proxy.href}`
+    const known = this.#proxies.get(key)
+    if (known !== undefined) return known
+    const agent = new ProxyAgent({
+      ...this.#poolOptions(),
+      uri: proxy.href,
+      requestTls: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: verify },
+    })
+    this.#proxies.set(key, agent)
+    return agent
+  }
+
+  #poolOptions() {
+    return {
+      connections: this.#options.maximumConnections,
+      maxHeaderSize: HEADER_LIMIT_BYTES,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      bodyTimeout: BODY_TIMEOUT_MS,
+    }
   }
 
   /** Closes every connection at once. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([this.#verified.destroy(), this.#unverified.destroy(), this.#guarded.destroy()])
+    const pools = [this.#verified, this.#unverified, this.#guarded, ...this.#proxies.values()]
+    await Promise.all(pools.map(pool => pool.destroy()))
   }
 }
 

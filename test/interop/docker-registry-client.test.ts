@@ -197,10 +197,10 @@ describe.skipIf(withoutTokens).each([
     const repository = client.repository(registry.host, 'private/one')
     const config = blobOf('{}', MediaType.ociConfig, repository)
     for (const attempt of [
-      repository.getManifest('1', createContext()),
-      repository.putBlob(config, createContext()),
+      () => repository.getManifest('1', createContext()),
+      () => repository.putBlob(config, createContext()),
     ]) {
-      const error = await attempt.catch((reason: unknown) => reason)
+      const error = await attempt().catch((reason: unknown) => reason)
       expect(error).toMatchObject({ kind: 'denied', status: 401, hint: expect.stringContaining(hint) })
       expect(`${error} ${JSON.stringify(error)} ${lines.join(' ')}`).not.toContain('canary-secret')
     }
