@@ -81,10 +81,20 @@ export class Screen {
   #obey(command: string, parameter: string): void {
     if (command === 'A') this.#row = Math.max(this.#top, this.#row - Number(parameter || 1))
     else if (command === 'K') this.#lines[this.#row] = { text: '', isWrapped: false }
-    else if (command === 'J') this.#lines.length = this.#row + 1
+    else if (command === 'J') this.#eraseBelow()
     else if (parameter === '?25') this.isCursorShown = command === 'h'
     else throw new Error(`The screen does not know ${parameter}${command}`)
-    if (command !== 'J') return
+  }
+
+  /** As tmux does, it keeps in its history what is erased from the top of the screen on. */
+  #eraseBelow(): void {
+    if (this.#row === this.#top && this.#column === 0 && this.visible.length > 0) {
+      this.#lines.length = this.#top + this.visible.length
+      this.#row = this.#lines.push({ text: '', isWrapped: false }) - 1
+      this.#top = this.#row
+      return
+    }
+    this.#lines.length = this.#row + 1
     const current = this.#lines[this.#row]
     if (current !== undefined) current.text = current.text.slice(0, this.#column)
   }

@@ -143,6 +143,13 @@ describe('the terminal renderer', () => {
     expect(screen.visible).toHaveLength(3)
   })
 
+  it('leaves no copy of the bars above a warning when they fill the screen', () => {
+    const { screen, send } = show(80, 10)
+    send({ type: 'warning', message: 'slow' })
+    expect(screen.history).toHaveLength(1 + 9)
+    expect(screen.history[0]).toBe('warning: slow')
+  })
+
   it('goes back when a transfer starts again', () => {
     const { screen, send } = show(80, 24, 1)
     send(progress(0, 0.9))

@@ -117,22 +117,31 @@ export class TtyRenderer implements ProgressRenderer {
     this.#lastDrawnMs = now
   }
 
-  /** Takes the frame away; what is written next takes its place. */
+  /**
+   * Takes the frame away; what is written next takes its place. Line by line: some terminals keep in their history what
+   * is erased from the top of the screen on.
+   */
   #erase(): void {
-    if (this.#drawn.length === 0) return
-    this.#terminal.write(`${this.#toTop()}${ERASE_BELOW}`)
+    const up = this.#height()
+    if (up === 0) return
+    this.#terminal.write(`${this.#toTop()}${`${ERASE_LINE}\n`.repeat(up)}\x1b[${up}A`)
     this.#drawn = []
   }
 
-  /**
-   * Moves the cursor from below the frame to its start. A terminal that has become narrower has wrapped the lines of
-   * the frame, and one that has become lower has lost its first ones; the cursor can't go above the screen.
-   */
+  /** Moves the cursor from below the frame to its start. */
   #toTop(): string {
+    const up = this.#height()
+    return up > 0 ? `\r\x1b[${up}A` : '\r'
+  }
+
+  /**
+   * The rows that the frame takes on the screen. A terminal that has become narrower has wrapped the lines, and one that
+   * has become lower has lost the first ones; the cursor can't go above the screen.
+   */
+  #height(): number {
     const { columns, rows } = this.#size()
     const taken = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)), 0)
-    const up = Math.min(taken, rows - 1)
-    return up > 0 ? `\r\x1b[${up}A` : '\r'
+    return Math.min(taken, rows - 1)
   }
 
   /** Puts the lines of what is done where the frame was, to stay there. */
