@@ -38,13 +38,14 @@ export type { DockerArchiveOptions } from './docker-archive/docker-archive-sourc
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
+export { LayoutStore } from './layout/layout-store.js'
 export {
   type FileFormat,
   type Locator,
-  type OpenOptions,
-  openImageFile,
   parseLocator,
 } from './location.js'
+export { labelOf, type OpenedSink, type OpenedSource, openSink, openSource } from './open-ends.js'
+export { type OpenOptions, openImageFile } from './open-image-file.js'
 export {
   type ImagePush,
   type PushResult,

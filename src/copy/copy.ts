@@ -3,6 +3,7 @@ import type { Digest } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
 import type { Context, RawManifest, Sink, Source } from '../content/store.js'
 import { digestMismatch } from '../content/verify.js'
+import { InterruptedError } from '../errors.js'
 import { WeightedLimit } from '../limit.js'
 import { EarlyBlobs } from './early-blobs.js'
 import { layerItems } from './layer-items.js'
@@ -169,9 +170,12 @@ async function copyTo(
     if (!options.dryRun) await early.offerTo(blob => transfer.putBlob(blob))
     await transfer.finish(await plan)
   } catch (error) {
+    // What fails after the others were stopped fails because of it.
+    result.error = outer.signal.aborted
+      ? new InterruptedError(undefined, error)
+      : (transfer.firstError ?? error)
     stop.abort(error)
     await transfer.settle()
-    result.error = transfer.firstError ?? error
   }
   return result
 }

@@ -1,4 +1,5 @@
 import type { Descriptor } from '../content/descriptor.js'
+import type { Digest } from '../content/digest.js'
 import { childrenOf, isObject, parseJsonObject, parseManifest, rawManifest } from '../content/manifest.js'
 import { isForeignLayerType, isIndexType } from '../content/media-types.js'
 import { formatPlatform } from '../content/platform.js'
@@ -28,6 +29,8 @@ export async function presentRoot(
   options: PresenceOptions = {},
 ): Promise<Root> {
   const made: RawManifest[] = []
+  // What was found out of a child, by its digest: an index may name it many times, and so may others.
+  const found = new Map<Digest, Promise<RawManifest | undefined | 'absent'>>()
   let firstAbsence: unknown
   const raw = await source.getManifest(root, context)
   if (!isIndexType(raw.descriptor.mediaType)) return { source, root }
@@ -42,7 +45,9 @@ export async function presentRoot(
     if (depth > MAXIMUM_DEPTH || manifests.length === 0) return index
     const kept = new Map<Descriptor, RawManifest | undefined>()
     for (const child of new Set(manifests)) {
-      const present = await presentChild(child, depth + 1)
+      const known = found.get(child.digest) ?? presentChild(child, depth + 1)
+      found.set(child.digest, known)
+      const present = await known
       if (present !== 'absent') kept.set(child, present)
     }
     if (kept.size === 0) return undefined

@@ -23,6 +23,10 @@ export interface DockerArchiveOptions {
   format?: 'docker' | 'oci'
   /** Default: `auto`. */
   compression?: LayerCompression
+  /**
+   * Take a config whose bytes are not those that its name says: somebody edited it. Default: refuse it.
+   */
+  trustConfig?: boolean
   /** Where compressed layers are kept until the end. Default: the system's temporary folder. */
   spoolFolder?: string
 }
@@ -132,8 +136,9 @@ export class DockerArchiveSource implements Source {
       const bytes = await readSmall(this.#files, name, CONFIG_LIMIT_BYTES)
       const digest = digestOf(bytes)
       const named = /(?:^|[/:])([0-9a-f]{64})(?:\.json)?$/.exec(name)?.[1]
-      if (named !== undefined && digest !== `sha256:${named}`)
-        throw digestMismatch(what, `sha256:${named}`, digest)
+      if (named !== undefined && digest !== `sha256:${named}` && this.#options.trustConfig !== true) {
+        throw wrongConfig(what, `sha256:${named}`, digest)
+      }
       this.#blobs.set(digest, async (from = 0) =>
         Readable.from([bytes.subarray(from)], { objectMode: false }),
       )
@@ -224,6 +229,15 @@ export class DockerArchiveSource implements Source {
     context.emit({ type: 'warning', message: `${this.label} has zstd layers: it gets an OCI manifest` })
     return 'oci'
   }
+}
+
+function wrongConfig(what: string, named: Digest, found: Digest): DockerArchiveError {
+  const { message } = digestMismatch(what, named, found)
+  return brokenArchive(
+    'digest-mismatch',
+    message,
+    'If it was edited on purpose, push it with `--trust-config`',
+  )
 }
 
 /**

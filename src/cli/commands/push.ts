@@ -65,6 +65,9 @@ for names. Several are served in one run: the source is read once and each regis
     strict: Flags.boolean({
       description: 'Refuse an index of which the file lacks a part, instead of leaving it out',
     }),
+    'trust-config': Flags.boolean({
+      description: 'Take a config of a docker-archive whose bytes are not those that its name says',
+    }),
     'dry-run': Flags.boolean({ description: 'Say what would be sent, and send nothing' }),
     'expect-digest': Flags.string({
       helpValue: 'DIGEST',
@@ -109,7 +112,11 @@ for names. Several are served in one run: the source is read once and each regis
     const conversion = { ...(compression && { compression }), ...(format && { format }) }
 
     await using client = await this.openClient(flags)
-    await using file = await openImageFile(locator, context, { stdin: process.stdin, ...conversion })
+    await using file = await openImageFile(locator, context, {
+      stdin: process.stdin,
+      trustConfig: flags['trust-config'],
+      ...conversion,
+    })
     const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
     const { pushes, digest } = planPushes(file, references, flags.all, image)
     const mode = this.#mode(flags)
