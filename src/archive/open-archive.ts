@@ -29,7 +29,7 @@ export interface ArchiveOptions extends SpoolOptions {
  * await using files = await openArchive('image.tar.gz', { signal })
  */
 export async function openArchive(path: string, options: ArchiveOptions): Promise<FileSet> {
-  options.signal.throwIfAborted()
+  if (options.signal.aborted) throw new InterruptedError()
   const file = await openFile(path)
   if (file === undefined) return await openFolder(path)
   try {

@@ -48,7 +48,6 @@ describe('decompress', () => {
   it.each(FILES)('says of %s cut short that it ends too early', async name => {
     const bytes = read(`variants/${name}`)
     for (const cut of [bytes.length - 1, bytes.length - 9, Math.floor(bytes.length * 0.7), 14]) {
-      // A file of several members may have been cut between two of them, or in the empty last one.
       const result = unpack(bytes.subarray(0, cut))
       await expect(result, `cut to ${cut}`).rejects.toMatchObject({ code: 'truncated', kind: 'corrupt' })
     }
@@ -90,6 +89,27 @@ describe('decompress', () => {
   it('takes zeros after a gzip trailer as padding', async () => {
     const padded = Buffer.concat([gzipSync('hello'), Buffer.alloc(1000)])
     expect((await unpack(padded, 10)).toString()).toBe('hello')
+  })
+
+  it('reads zstd frames of a few bytes, and empty ones', async () => {
+    const start = [0x28, 0xb5, 0x2f, 0xfd, 0x20]
+    const empty = Buffer.from([...start, 0, 1, 0, 0])
+    const hello = Buffer.concat([Buffer.from([...start, 5, (5 << 3) | 1, 0, 0]), Buffer.from('hello')])
+    expect((await unpack(Buffer.concat([empty, hello, empty, hello]), 5)).toString()).toBe('hellohello')
+  })
+
+  it('refuses a zstd frame that wants more memory than there should be', async () => {
+    const window = ((31 - 10) << 3) | 0
+    const frame = Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, window, (1 << 3) | 1, 0, 0, 65])
+    await expect(unpack(frame)).rejects.toMatchObject({
+      code: 'corrupt-compression',
+      cause: new Error('the window of a zstd frame is too large'),
+    })
+  })
+
+  it('refuses what follows a zstd frame and is none', async () => {
+    const bytes = Buffer.concat([read('variants/oci.tar.zst'), Buffer.from('and then this')])
+    await expect(unpack(bytes)).rejects.toMatchObject({ code: 'corrupt-compression' })
   })
 
   it.each([

@@ -1,59 +1,49 @@
 import { pipeline, Readable, type Transform } from 'node:stream'
 import * as zlib from 'node:zlib'
-import { InputEnded } from './compression-error.js'
-
-/** The largest window that is accepted, as a power of two: that of `zstd --long=31`, 2 GiB, would not fit. */
-const WINDOW_LOG_MAX = 27
+import { ChunkReader } from './chunk-reader.js'
+import { frameOf, nextFrame } from './zstd-frames.js'
 
 /** The part of node:zlib that Node has from 22.15 on (rule R175). */
 interface ZstdOfNode {
-  createZstdDecompress?(options: { chunkSize: number; params: Record<number, number> }): Transform
-  constants: { ZSTD_d_windowLogMax?: number }
+  createZstdDecompress?(options: { chunkSize: number }): Transform
 }
 
-/** All frames, skippable ones too (RFC 8878, 3.1). */
+/**
+ * All frames, one after another.
+ *
+ * Frames are told apart here and decoded one by one: Node 24 loses whatever follows the first frame when the frame ends
+ * with a chunk of input, and reports no error.
+ */
 export async function* zstdDecoder(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  const native = zlib as ZstdOfNode
-  if (native.createZstdDecompress === undefined) {
-    yield* decodeInJavaScript(input)
-    return
+  const reader = new ChunkReader(input)
+  const { createZstdDecompress } = zlib as ZstdOfNode
+  while (await nextFrame(reader)) {
+    if (createZstdDecompress === undefined) yield* decodeInJavaScript(frameOf(reader))
+    else {
+      const decompressor = createZstdDecompress({ chunkSize: 128 * 1024 })
+      pipeline(Readable.from(frameOf(reader), { objectMode: false }), decompressor, () => {})
+      yield* decompressor as AsyncIterable<Buffer>
+    }
   }
-  const decompressor = native.createZstdDecompress({
-    chunkSize: 256 * 1024,
-    params: { [native.constants.ZSTD_d_windowLogMax ?? 100]: WINDOW_LOG_MAX },
-  })
-  pipeline(Readable.from(input, { objectMode: false }), decompressor, () => {})
-  yield* decompressor as AsyncIterable<Buffer>
 }
-
-/** A few bytes of zstd may expand to a lot at once, so the decoder gets them in small pieces. */
-const PIECE_SIZE = 2048
-
-/** The code that fzstd gives to data that ends too early. */
-const UNEXPECTED_EOF = 5
 
 /**
  * For Node without zstd. This decoder leaves the optional checksum of a frame alone; what it yields is content that is
  * checked against its digest.
+ *
+ * @param frame comes block by block, so that little comes out at once
  */
-async function* decodeInJavaScript(input: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+async function* decodeInJavaScript(frame: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
   const { Decompress } = await import('fzstd')
   let output: Uint8Array[] = []
   const decoder = new Decompress(chunk => output.push(chunk))
-  const push = (piece: Uint8Array, isLast: boolean): Uint8Array[] => {
+  for await (const piece of frame) {
     output = []
-    try {
-      decoder.push(piece, isLast)
-    } catch (error) {
-      throw (error as { code?: unknown }).code === UNEXPECTED_EOF
-        ? new InputEnded('zstd', { cause: error })
-        : error
-    }
-    return output
+    decoder.push(piece)
+    yield* output
   }
-  for await (const chunk of input) {
-    for (let at = 0; at < chunk.length; at += PIECE_SIZE)
-      yield* push(chunk.subarray(at, at + PIECE_SIZE), false)
-  }
-  yield* push(new Uint8Array(), true)
+  // It holds the first few bytes back until there are more, so a tiny frame needs to be told that it has ended.
+  output = []
+  decoder.push(new Uint8Array(), true)
+  yield* output
 }
