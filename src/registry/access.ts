@@ -64,9 +64,9 @@ export async function sendTo(
 
 /**
  * The error for a status that was not hoped for. A repository that is not there and one that may not be seen are told
- * alike, since registries don't tell them apart (rule R9).
+ * alike, since registries don't tell them apart (rules R9, R10).
  *
- * @param about what the request was for, in addition to the repository: changes the words of a 404
+ * @param extra `missing` is what a 404 says is not there: `the manifest was`. Without it a 404 is about the repository
  */
 export function responseError(
   request: RegistryRequest,
@@ -75,19 +75,15 @@ export function responseError(
 ): RegistryError {
   const { status, credentialFrom } = response
   const { codes, text } = readErrorBody(response.bytes)
-  const isDenied = status === 401 || status === 403
+  const isHidden = status === 404 && codes.includes('NAME_UNKNOWN')
+  const isDenied = status === 401 || status === 403 || (isHidden && extra.missing === undefined)
   const isMissing = status === 404 || status === 410
-  const reason = isDenied
-    ? 'repository not found or access denied'
-    : isMissing
-      ? codes.includes('NAME_UNKNOWN')
-        ? 'repository not found or access denied'
-        : `${extra.missing ?? 'it was'} not found`
-      : status === 429
-        ? 'the registry limits the rate of requests'
-        : status === 413
-          ? 'the registry, or a proxy in front of it, limits the size of a request'
-          : undefined
+  const reason =
+    isDenied || isHidden
+      ? 'repository not found or access denied'
+      : isMissing
+        ? `${extra.missing ?? 'it was'} not found`
+        : REASONS.get(status)
   const isNetwork = status >= 500 || status === 429 || status === 408 || status === 499
   return new RegistryError(request.operation, {
     kind: isDenied ? 'denied' : isMissing ? 'not-found' : isNetwork ? 'network' : 'failed',
@@ -108,6 +104,11 @@ export function responseError(
     hint: extra.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
   })
 }
+
+const REASONS: ReadonlyMap<number, string> = new Map([
+  [413, 'the registry, or a proxy in front of it, limits the size of a request'],
+  [429, 'the registry limits the rate of requests'],
+])
 
 function loginHint({ endpoint }: RegistryRequest, credentialFrom: string | undefined): string {
   if (credentialFrom === undefined) return `Run \`regctl login ${endpoint.registry}\``

@@ -197,7 +197,10 @@ async function putOne(
   discard(response)
   if (!isSuccess(response.status)) {
     if (await isThereAlready(repository, descriptor.digest, tagOrDigest, response.status, context)) return
-    throw responseError(request, response)
+    const algorithm = algorithmOf(descriptor.digest)
+    const isDigestRefused = response.status === 400 && isDigest(tagOrDigest) && algorithm !== 'sha256'
+    const hint = isDigestRefused ? `This registry may not support ${algorithm}` : undefined
+    throw responseError(request, response, { hint })
   }
   const stored = digestHeaderOf(response)
   if (stored !== undefined && isDigest(stored) && algorithmOf(stored) === algorithmOf(descriptor.digest)) {

@@ -88,5 +88,5 @@ function badLink(request: RegistryRequest, response: RegistryResponse, why: stri
 
 /** The error of a page that could not be had. */
 export function pageError(page: Page): RegistryError {
-  return responseError(page.request, page.response, { missing: 'the repository was' })
+  return responseError(page.request, page.response)
 }

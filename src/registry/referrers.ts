@@ -3,7 +3,7 @@ import { algorithmOf, type Digest, hexOf } from '../content/digest.js'
 import { type Index, parseManifest } from '../content/manifest.js'
 import { essenceOf, MediaType } from '../content/media-types.js'
 import type { Context } from '../content/store.js'
-import type { RepositoryAccess } from './access.js'
+import { type RepositoryAccess, responseError, sendTo } from './access.js'
 import { getManifest } from './manifests.js'
 import { pageError, readPages } from './pages.js'
 import { RegistryError } from './registry-error.js'
@@ -56,6 +56,40 @@ export async function listReferrers(
     }
   }
   return [...found.values()]
+}
+
+const offers = new WeakMap<RepositoryAccess, Promise<boolean>>()
+
+/** Whether a registry keeps lists of referrers by itself. Asked once for each repository: no table of hosts stays true (rule R83). */
+export function hasReferrersApi(
+  repository: RepositoryAccess,
+  subject: Digest,
+  context: Context,
+): Promise<boolean> {
+  const known = offers.get(repository)
+  if (known !== undefined) return known
+  const asked = askForApi(repository, subject, context)
+  offers.set(repository, asked)
+  asked.catch(() => offers.delete(repository))
+  return asked
+}
+
+async function askForApi(repository: RepositoryAccess, subject: Digest, context: Context): Promise<boolean> {
+  const { request, response } = await sendTo(
+    repository,
+    {
+      operation: `check for lists of referrers in ${repository.label}`,
+      method: 'GET',
+      target: `referrers/${subject}`,
+      access: 'push',
+      headers: { accept: MediaType.ociIndex },
+      collectLimitBytes: REFERRERS_PAGE_LIMIT_BYTES,
+    },
+    context,
+  )
+  if (response.status !== 200 && !NOT_OFFERED.has(response.status)) throw responseError(request, response)
+  const mediaType = essenceOf(headerOf(response, 'content-type') ?? '')
+  return response.status === 200 && mediaType === MediaType.ociIndex
 }
 
 /** The tag under which referrers are kept where the registry has no list of them (distribution-spec, Referrers Tag Schema; rule R78). */

@@ -448,7 +448,9 @@ test('R68, R70, R71: lists tags over pages, leaves out what is none, and refuses
     message: expect.stringContaining('in a circle'),
   })
   expect(tags).toEqual(['a', 'b', 'c', 'd'])
-  expect(events.filter(({ type }) => type === 'warning')).toHaveLength(2)
+  expect(events).toEqual([
+    { type: 'warning', message: `${server.host}/a lists 2 names that are no tags; they are left out` },
+  ])
 })
 
 test('R70: refuses a next page on another origin', async () => {
@@ -507,5 +509,36 @@ test('R237, R256: says that nobody listens at the registry', async () => {
     kind: 'network',
     code: 'connection-refused',
     message: expect.stringContaining(`GET ${server.host}/v2/ failed: connection refused`),
+  })
+})
+
+test('R74: puts a list that comes in one piece in order, and keeps to what was asked for', async () => {
+  await using server = await startScripted([[/./, answer(200, {}, '{"tags":["b","10","a","B","c"]}')]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  const list = async (options: { after?: string; limit?: number }) => {
+    const tags: string[] = []
+    for await (const tag of repository.listTags(context, options)) tags.push(tag)
+    return tags
+  }
+  expect(await list({})).toEqual(['10', 'B', 'a', 'b', 'c'])
+  expect(await list({ after: 'B', limit: 2 })).toEqual(['a', 'b'])
+  expect(server.lines()[1]).toBe('GET /v2/a/tags/list?last=B')
+})
+
+test('R9, R10: a repository that is unknown is told like one that may not be seen', async () => {
+  await using server = await startScripted([[/./, refusal(404, 'NAME_UNKNOWN', 'not known')]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  const text = expect.stringContaining('repository not found or access denied')
+  const listing = async () => {
+    for await (const _tag of repository.listTags(context));
+  }
+  await expect(listing()).rejects.toMatchObject({ kind: 'denied', message: text })
+  await expect(repository.getManifest('1', context)).rejects.toMatchObject({
+    kind: 'not-found',
+    message: text,
   })
 })

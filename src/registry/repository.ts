@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
+import { referrerOf } from '../content/referrer.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import type { ClientAccess, RepositoryAccess } from './access.js'
 import { openBlob } from './blob-download.js'
@@ -9,6 +10,7 @@ import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
 import { deleteManifest, getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
 import { listReferrers } from './referrers.js'
+import { recordReferrer } from './referrers-fallback.js'
 import { listTags } from './tags.js'
 
 /**
@@ -48,6 +50,10 @@ export class Repository implements Store, RepositoryAccess {
 
   async putManifest(manifest: RawManifest, tags: readonly string[], context: Context): Promise<void> {
     await putManifest(this, manifest, tags, context)
+    // Most manifests have no subject, and need not be parsed to see it.
+    if (!Buffer.from(manifest.bytes).includes('"subject"')) return
+    const referrer = referrerOf(manifest)
+    if (referrer !== undefined) await recordReferrer(this, referrer, context)
   }
 
   async deleteManifest(digest: Digest, context: Context): Promise<boolean> {

@@ -109,19 +109,46 @@ describe.skipIf(withoutRegistry)('a Repository with docker-registry', () => {
     expect(target.mountedFrom(layer.descriptor.digest)).toBe('mount/source')
   })
 
-  test('finds the referrers by the fallback tag, and none where there is no such tag', async () => {
-    const { repository, manifest } = await pushImage('referrers', ['1'])
+  test('R78, R80, R81: keeps the list of referrers under a tag, and finds them there', async () => {
+    const { repository, config, manifest } = await pushImage('referrers', ['1'])
     const subject = manifest.descriptor.digest
     expect(await repository.listReferrers(subject, context)).toEqual([])
-    const list = JSON.stringify({
-      schemaVersion: 2,
-      mediaType: MediaType.ociIndex,
-      manifests: [{ ...manifest.descriptor, artifactType: 'application/x.test' }],
+    const signatures = ['a', 'b', 'c'].map(note => {
+      const document = {
+        schemaVersion: 2,
+        mediaType: MediaType.ociManifest,
+        artifactType: 'application/x.test',
+        config: config.descriptor,
+        layers: [],
+        subject: manifest.descriptor,
+        annotations: { note },
+      }
+      return rawManifest(MediaType.ociManifest, Buffer.from(JSON.stringify(document)))
     })
-    const index = rawManifest(MediaType.ociIndex, Buffer.from(list))
-    await repository.putManifest(index, [subject.replace(':', '-')], context)
+    await Promise.all(signatures.map(signature => repository.putManifest(signature, [], context)))
+    for (const signature of signatures) await repository.putManifest(signature, [], context)
     const found = await repository.listReferrers(subject, context)
-    expect(found.map(descriptor => descriptor.artifactType)).toEqual(['application/x.test'])
+    expect(found.map(({ annotations }) => annotations?.note).sort()).toEqual(['a', 'b', 'c'])
+    expect(found[0]).toMatchObject({ artifactType: 'application/x.test' })
+    expect(await collect(repository.listTags(context))).toEqual(['1', subject.replace(':', '-')])
+  })
+
+  test('R81: does not overwrite something else under the tag of the referrers', async () => {
+    const { repository, manifest, config } = await pushImage('occupied', ['1'])
+    const tag = manifest.descriptor.digest.replace(':', '-')
+    await repository.putManifest(manifest, [tag], context)
+    const document = {
+      schemaVersion: 2,
+      mediaType: MediaType.ociManifest,
+      config: config.descriptor,
+      layers: [],
+      subject: manifest.descriptor,
+    }
+    const signature = rawManifest(MediaType.ociManifest, Buffer.from(JSON.stringify(document)))
+    await expect(repository.putManifest(signature, [], context)).rejects.toMatchObject({
+      code: 'not-an-index',
+    })
+    expect((await repository.getManifest(tag, context)).descriptor).toEqual(manifest.descriptor)
   })
 
   test('deletes by digest, refuses to delete a digest for a tag, and says that nothing was there', async () => {

@@ -1,0 +1,79 @@
+import { isObject, parseJsonObject, rawManifest } from '../content/manifest.js'
+import { MediaType } from '../content/media-types.js'
+import type { Referrer } from '../content/referrer.js'
+import type { Context } from '../content/store.js'
+import type { RepositoryAccess } from './access.js'
+import { getManifest, putManifest } from './manifests.js'
+import { hasReferrersApi, referrersTag } from './referrers.js'
+import { RegistryError } from './registry-error.js'
+
+/** Others may write the same tag at the same time, and then one of the two is lost (rule R82). */
+const MAXIMUM_TRIES = 4
+
+/** Updates under way, by repository and subject: in one process they are made one after another. */
+const underWay = new WeakMap<RepositoryAccess, Map<string, Promise<void>>>()
+
+/**
+ * Makes a manifest that was just pushed known as a referrer of its subject where the registry doesn't do that itself: it
+ * is added to the index under the referrers tag (distribution-spec, Pushing Manifests with Subject; rules R80 to R82).
+ *
+ * @throws RegistryError `not-an-index` when the tag holds something else, which is never overwritten
+ */
+export async function recordReferrer(
+  repository: RepositoryAccess,
+  referrer: Referrer,
+  context: Context,
+): Promise<void> {
+  if (await hasReferrersApi(repository, referrer.subject, context)) return
+  const queue = underWay.get(repository) ?? new Map<string, Promise<void>>()
+  underWay.set(repository, queue)
+  const before = queue.get(referrer.subject) ?? Promise.resolve()
+  const update = before.then(() => addToIndex(repository, referrer, context))
+  queue.set(
+    referrer.subject,
+    update.catch(() => {}),
+  )
+  await update
+}
+
+async function addToIndex(repository: RepositoryAccess, referrer: Referrer, context: Context): Promise<void> {
+  const tag = referrersTag(referrer.subject)
+  for (let attempt = 1; ; attempt++) {
+    const entries = await readEntries(repository, tag, context)
+    if (entries.some(entry => isObject(entry) && entry.digest === referrer.descriptor.digest)) return
+    if (attempt > MAXIMUM_TRIES) {
+      const message = `${repository.label}:${tag} keeps losing ${referrer.descriptor.digest}: something else writes it too`
+      context.emit({ type: 'warning', message })
+      return
+    }
+    const document = {
+      schemaVersion: 2,
+      mediaType: MediaType.ociIndex,
+      manifests: [...entries, referrer.descriptor],
+    }
+    const index = rawManifest(MediaType.ociIndex, Buffer.from(JSON.stringify(document)))
+    await putManifest(repository, index, [tag], context)
+  }
+}
+
+/** The entries of the index as they stand there, unknown fields included. */
+async function readEntries(repository: RepositoryAccess, tag: string, context: Context): Promise<unknown[]> {
+  try {
+    const { descriptor, bytes } = await getManifest(repository, tag, context)
+    if (descriptor.mediaType !== MediaType.ociIndex) {
+      const { base } = await repository.client.endpointOf(repository.registry, context)
+      throw new RegistryError(`update of the list of referrers ${repository.label}:${tag}`, {
+        kind: 'failed',
+        code: 'not-an-index',
+        method: 'GET',
+        url: new URL(`/v2/${repository.name}/manifests/${tag}`, base),
+        outcome: 'answered with something else than an index, which is left as it is',
+      })
+    }
+    const { manifests } = parseJsonObject(bytes, `the list of referrers ${repository.label}:${tag}`)
+    return Array.isArray(manifests) ? manifests : []
+  } catch (error) {
+    if (error instanceof RegistryError && error.kind === 'not-found') return []
+    throw error
+  }
+}
