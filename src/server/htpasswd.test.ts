@@ -46,3 +46,7 @@ test.each(['ann', ':hash', 'ann:plain', 'ann:$apr1$abc$def', `ann:${'$2b$04$'}sh
     )
   },
 )
+
+test('lets nobody in by a file without users', async () => {
+  expect(await Htpasswd.parse('# nobody yet\n', 'users').check('ann', 'one')).toBe(false)
+})

@@ -70,11 +70,19 @@ export class Htpasswd {
     const key = createHmac('sha256', this.#key).update(`${user}\0${password}`).digest('base64')
     const known = this.#checked.get(key)
     if (known !== undefined) return known
-    const hash = this.#hashes.get(user)
-    const result = hash === undefined ? Promise.resolve(false) : bcrypt.compare(password, hash)
+    const result = this.#compare(user, password)
     // Guesses must not fill the memory.
     if (this.#checked.size >= MAXIMUM_REMEMBERED) this.#checked.clear()
     this.#checked.set(key, result)
     return result
+  }
+
+  /** An unknown user takes as long as a known one, so that the time does not tell who is known. */
+  async #compare(user: string, password: string): Promise<boolean> {
+    const own = this.#hashes.get(user)
+    const [any] = this.#hashes.values()
+    const hash = own ?? any
+    const matches = hash !== undefined && (await bcrypt.compare(password, hash))
+    return matches && own !== undefined
   }
 }

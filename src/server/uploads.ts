@@ -20,7 +20,17 @@ export async function postUpload(exchange: Exchange): Promise<void> {
   const digest = whole === null ? undefined : digestFrom(whole)
   const session = await registry.uploads.start(name, algorithmFrom(query.get('digest-algorithm') ?? whole))
   if (digest === undefined) sendState(exchange, session, 202)
-  else await registry.uploads.use(name, session.id, () => finish(exchange, session, digest))
+  else await takeWhole(exchange, session, digest)
+}
+
+async function takeWhole(exchange: Exchange, session: UploadSession, digest: Digest): Promise<void> {
+  const { uploads } = exchange.registry
+  try {
+    await uploads.use(exchange.name, session.id, () => finish(exchange, session, digest))
+  } finally {
+    // Nobody was told its location, so nobody can come back for what a broken request had sent.
+    await uploads.end(session)
+  }
 }
 
 /** PATCH: adds a chunk, or all bytes as a stream (distribution-spec, Pushing a blob in chunks; end-5). */

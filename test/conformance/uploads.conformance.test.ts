@@ -74,6 +74,21 @@ describe('uploads', () => {
     expect(put.status).toBe(201)
   })
 
+  test('keeps nothing of a broken POST, whose upload nobody knows', async () => {
+    const client = await start()
+    const bytes = noise(1000, 'post')
+    const { hostname, port } = new URL(client.origin)
+    const path = `/v2/${REPO}/blobs/uploads/?digest=${digestOf(bytes)}`
+    const headers = { 'Content-Length': bytes.length }
+    const request = httpRequest({ hostname, port, path, method: 'POST', headers, agent: false })
+    request.on('error', () => {})
+    request.write(bytes.subarray(0, 300))
+    await untilFileHas(300)
+    request.destroy()
+    for (let attempt = 0; attempt < 200 && (await files()).length > 0; attempt++) await sleep(20)
+    expect(await files()).toEqual([])
+  })
+
   test('cuts off a request that is silent when another one comes for its upload', async () => {
     const client = await start({ uploadPatienceMs: 100 })
     const bytes = noise(1000, 'silent')
