@@ -61,6 +61,8 @@ export function parseReference(text: string): Reference {
   }
   let rest = scheme === null ? text : text.slice(scheme[0].length)
 
+  if (/^[0-9a-f]{64}$/.test(rest)) throw fail('64 hex digits are an image ID, not a name')
+
   let digest: Digest | undefined
   const at = rest.indexOf('@')
   if (at >= 0) {
@@ -88,15 +90,11 @@ export function parseReference(text: string): Reference {
   }
 
   if (rest === '') throw fail('it names no repository')
-  if (/^[0-9a-f]{64}$/.test(rest)) throw fail('64 hex digits are an image ID, not a name')
   const { registry, path } = splitRegistry(rest)
   checkHost(registry, fail)
   if (!REPOSITORY.test(path)) {
     if (/[A-Z]/.test(path)) {
-      throw fail(
-        'repository name must be lowercase',
-        `Did you mean ${printable(text.replace(path, path.toLowerCase()))}?`,
-      )
+      throw fail('repository name must be lowercase', lowerCaseHint(text, rest))
     }
     throw fail(`"${printable(path)}" is not a repository name`)
   }
@@ -107,6 +105,15 @@ export function parseReference(text: string): Reference {
   if (tag !== undefined) reference.tag = tag
   if (digest !== undefined) reference.digest = digest
   return reference
+}
+
+/** Asks for the same reference with its path in lower case. The host, which may have upper case, stays. */
+function lowerCaseHint(text: string, name: string): string {
+  const { path } = splitRegistry(name)
+  // Docker Hub's short names have got a "library/" that nobody typed.
+  const typed = name.endsWith(path) ? path : path.slice('library/'.length)
+  const lower = `${name.slice(0, name.length - typed.length)}${typed.toLowerCase()}`
+  return `Did you mean ${printable(text.replace(name, () => lower))}?`
 }
 
 function splitRegistry(name: string): { registry: string; path: string } {

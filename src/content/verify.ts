@@ -43,6 +43,10 @@ export function verifyStream(input: Readable, expected: Expected, what: string):
     },
   })
   input.once('error', error => check.destroy(error))
+  // A stream that was destroyed without an error ends neither well nor badly: whoever reads would wait for ever.
+  input.once('close', () => {
+    if (!input.readableEnded) check.destroy(sizeMismatch(what, expected.size, `only ${digester.size}`))
+  })
   check.once('close', () => input.destroy())
   return input.pipe(check)
 }
