@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
@@ -85,6 +86,8 @@ export async function writeVerified(
   what: string,
   signal: AbortSignal,
 ): Promise<void> {
+  // Each transfer listens, and there may be many at once.
+  setMaxListeners(0, signal)
   const file = await createExclusive(path)
   // The stream closes the file, once its bytes are on the disk.
   const output = file.createWriteStream({ flush: true })

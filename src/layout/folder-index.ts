@@ -5,6 +5,7 @@ import { openRegular, replaceFile } from './atomic-file.js'
 import { EMPTY_INDEX, formatIndexJson, type IndexJson, parseIndexJson } from './index-json.js'
 import { INDEX_FILE, INDEX_LIMIT_BYTES, noIndexFile, tooLarge } from './layout-format.js'
 import { withLock } from './lock-file.js'
+import { Serial } from './serial.js'
 
 /** A name that no layout has a use for, and that says whose it is. */
 const LOCK_FILE = '.index.json.lock'
@@ -19,7 +20,7 @@ export class FolderIndex {
   readonly #path: string
   #cached: { stamp: string; index: IndexJson } | undefined
   /** The changes of this process, one after the other: they need not fight for the lock. */
-  #changes: Promise<unknown> = Promise.resolve()
+  readonly #changes = new Serial<'index'>()
 
   constructor(folder: string, label: string) {
     this.#folder = folder
@@ -68,9 +69,7 @@ export class FolderIndex {
    * @throws LayoutError `layout-locked`, or `too-large` when the index would be too large to be read again
    */
   async update(change: (index: IndexJson) => IndexJson | Promise<IndexJson>): Promise<void> {
-    const done = this.#changes.then(() => this.#update(change))
-    this.#changes = done.catch(() => {})
-    await done
+    await this.#changes.run('index', () => this.#update(change))
   }
 
   async #update(change: (index: IndexJson) => IndexJson | Promise<IndexJson>): Promise<void> {

@@ -1,12 +1,10 @@
-import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { filesOfFolder, filesOfTar, MemoryFiles } from '../../test/support/memory-files.js'
+import { MemoryFiles } from '../../test/support/memory-files.js'
 import { createContext } from '../content/context.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { digestOf } from '../content/digest.js'
-import { childrenOf, parseManifest, rawManifest } from '../content/manifest.js'
-import { isForeignLayerType, MediaType } from '../content/media-types.js'
+import { rawManifest } from '../content/manifest.js'
+import { MediaType } from '../content/media-types.js'
 import type { RawManifest, Source } from '../content/store.js'
 import { readLimited, verifyStream } from '../content/verify.js'
 import { blobPath } from './layout-format.js'
@@ -14,129 +12,11 @@ import { LayoutSource, openLayout } from './layout-source.js'
 import { listImages } from './list-images.js'
 
 const context = createContext()
-const images = join(import.meta.dirname, '../../../shared/images')
-
-interface Expected {
-  error?: string
-  oci?: {
-    roots: { digest: string; ref: string | null; image_name: string | null; mt: string }[]
-    manifests: number
-    indexes: number
-    layers: number
-    absent: string[]
-  }
-}
-const expected = new Map(
-  Object.entries(JSON.parse(readFileSync(join(images, 'expected.json'), 'utf8')) as Record<string, Expected>),
-)
-
-async function filesOf(name: string): Promise<MemoryFiles> {
-  const path = join(images, name)
-  return statSync(path).isDirectory() ? await filesOfFolder(path) : await filesOfTar(path)
-}
-
-/** Everything below a manifest, each digest once, in the order in which it is met. */
-async function walk(
-  source: Source,
-  root: string,
-  seen = new Map<string, string>(),
-): Promise<Map<string, string>> {
-  const { descriptor, bytes } = await source.getManifest(root, context)
-  if (seen.has(descriptor.digest)) return seen
-  const manifest = parseManifest(bytes, descriptor.mediaType, 'manifest')
-  seen.set(descriptor.digest, manifest.kind)
-  for (const child of childrenOf(manifest)) {
-    if (manifest.kind === 'index') await walk(source, child.digest, seen)
-    else if (!isForeignLayerType(child.mediaType)) {
-      await readBlob(source, child)
-      seen.set(child.digest, 'blob')
-    }
-  }
-  return seen
-}
 
 async function readBlob(source: Source, descriptor: Descriptor): Promise<Buffer> {
   const stream = verifyStream(await source.openBlob(descriptor, context), descriptor, 'blob')
   return await readLimited(stream, 10_000_000, 'blob')
 }
-
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  return await work.then(
-    () => 'ok',
-    error => (error as { code: string }).code,
-  )
-}
-
-// Folders and plain tars. Two dialects of tar are beyond the small reader that these tests use.
-const plain = [...expected].filter(
-  ([name]) => /(^|\/)[^.]+$|\.tar$/.test(name) && !/oci-(v7|garbage)/.test(name),
-)
-
-describe('real layouts', () => {
-  const layouts = plain.flatMap(([name, { oci }]) => (oci === undefined ? [] : [{ name, oci }]))
-
-  it('are there to be read', () => {
-    expect(layouts.length).toBeGreaterThan(70)
-    expect(existsSync(images)).toBe(true)
-  })
-
-  it.each(layouts)('lists and reads every root, manifest and blob of $name', async ({ name, oci }) => {
-    await using file = await openLayout(await filesOf(name), context)
-    const namesByDigest = new Map<string, Set<string>>()
-    for (const { digest, ref, image_name } of oci.roots) {
-      const names = namesByDigest.get(digest) ?? new Set<string>()
-      const own = image_name ?? ref
-      namesByDigest.set(digest, own === null ? names : names.add(own))
-    }
-    expect(file.images.map(({ digest, names }) => [digest, [...names]])).toEqual(
-      [...namesByDigest].map(([digest, names]) => [digest, [...names]]),
-    )
-    const seen = new Map<string, string>()
-    for (const image of file.images) {
-      const known = oci.roots.some(root => root.digest === image.digest && isKnown(root.mt))
-      if (known) await walk(image.source, image.root, seen)
-      else {
-        await expect(walk(image.source, image.root)).rejects.toMatchObject({ code: 'unsupported' })
-        seen.set(image.root, 'image')
-      }
-    }
-    const kinds = [...seen.values()]
-    expect(kinds.filter(kind => kind === 'image')).toHaveLength(oci.manifests)
-    expect(kinds.filter(kind => kind === 'index')).toHaveLength(oci.indexes)
-  })
-})
-
-function isKnown(shortType: string): boolean {
-  return !shortType.startsWith('oci.descriptor')
-}
-
-describe('broken layouts', () => {
-  const broken = plain.flatMap(([name, { error }]) =>
-    error !== undefined && /^(broken\/(oci-|dir-missing|dir-flipped|nested-)|skopeo122-sparse)/.test(name)
-      ? [{ name, error }]
-      : [],
-  )
-
-  async function readAll(name: string): Promise<string> {
-    return await codeOf(
-      (async () => {
-        await using file = await openLayout(await filesOf(name), context)
-        if (file.images.length === 0)
-          throw Object.assign(new Error('nothing to push'), { code: 'nothing-to-push' })
-        for (const image of file.images) await walk(image.source, image.root)
-      })(),
-    )
-  }
-
-  it.each(broken.filter(({ error }) => error !== 'unsafe-link'))(
-    'finds $error in $name',
-    async ({ name, error }) => {
-      const code = await readAll(name)
-      const allowed = error.split(/-or-|or-/).filter(part => part !== '')
-      expect([...allowed, error]).toContain(code)
-    },
-  )
-})
 
 /** A layout in memory that holds the given manifests and blobs. */
 function layoutOf(index: object, contents: readonly (RawManifest | Uint8Array)[]): MemoryFiles {

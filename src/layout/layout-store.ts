@@ -14,6 +14,7 @@ import { initializeLayout, isLayout } from './layout-folder.js'
 import { tooLarge } from './layout-format.js'
 import { ManifestGraph } from './manifest-graph.js'
 import { entryNamed } from './names.js'
+import { Serial } from './serial.js'
 
 /** How a {@link LayoutStore} behaves. */
 export interface LayoutStoreOptions {
@@ -47,8 +48,7 @@ export class LayoutStore implements Store {
   readonly #graph: ManifestGraph
   /** Manifests that were put without a tag and that no index names yet. */
   readonly #pending = new Map<Digest, Descriptor>()
-  /** The blobs that are being written: a second put of the same waits for the first. */
-  readonly #writing = new Map<Digest, Promise<void>>()
+  readonly #writing = new Serial<Digest>()
   /** The blobs whose bytes this store has checked: another store may take them as they are. */
   readonly #verified = new Set<Digest>()
   #initialized: Promise<void> | undefined
@@ -160,21 +160,8 @@ export class LayoutStore implements Store {
 
   /** Takes a blob; from another layout in the same file system it becomes a second name of the same file. */
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
-    const { digest } = blob.descriptor
-    // Whether the other one failed shows in what is there then.
-    for (let other = this.#writing.get(digest); other !== undefined; other = this.#writing.get(digest))
-      await other
-    const done = this.#putBlob(blob, context)
-    const settled = done.then(
-      () => {},
-      () => {},
-    )
-    this.#writing.set(digest, settled)
-    try {
-      return await done
-    } finally {
-      this.#writing.delete(digest)
-    }
+    // A second put of the same blob finds what the first one left.
+    return await this.#writing.run(blob.descriptor.digest, () => this.#putBlob(blob, context))
   }
 
   async #putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {

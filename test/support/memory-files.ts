@@ -1,8 +1,6 @@
-import { createReadStream } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
-import { join, posix } from 'node:path'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { extract } from 'tar-stream'
 import { RegctlError } from '../../src/errors.js'
 import type { FileSet, FileSetEntry } from '../../src/tar/file-set.js'
 
@@ -59,21 +57,4 @@ export async function filesOfFolder(folder: string): Promise<MemoryFiles> {
     files.set(path.slice(folder.length + 1).replaceAll('\\', '/'), await readFile(path))
   }
   return new MemoryFiles(files, folder)
-}
-
-/** Reads a small uncompressed tar into memory. */
-export async function filesOfTar(path: string): Promise<MemoryFiles> {
-  const files = new Map<string, Uint8Array>()
-  const input = createReadStream(path)
-  for await (const entry of input.pipe(extract())) {
-    const chunks: Buffer[] = []
-    for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk)
-    const { type, name, linkname } = entry.header
-    const clean = posix.normalize(name)
-    if (type === 'file' || type === 'contiguous-file') files.set(clean, Buffer.concat(chunks))
-    if (type !== 'link') continue
-    const linked = files.get(posix.normalize(linkname ?? ''))
-    if (linked !== undefined) files.set(clean, linked)
-  }
-  return new MemoryFiles(files, path)
 }
