@@ -8,6 +8,9 @@ import { MemoryStore } from '../../src/content/memory-store.js'
 import type { BlobContent, RawManifest, Store } from '../../src/content/store.js'
 import { verifyStream } from '../../src/content/verify.js'
 
+/** The digest of something that no test ever stores. */
+export const MISSING = digestOf(Buffer.from('never stored'))
+
 /** Bytes that look random and are the same each time. */
 export function noise(length: number, seed: string): Buffer {
   const blocks: Buffer[] = []
