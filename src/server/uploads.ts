@@ -100,6 +100,8 @@ async function receive(exchange: Exchange, session: UploadSession): Promise<void
 async function finish(exchange: Exchange, session: UploadSession, digest: Digest): Promise<void> {
   const { registry, name } = exchange
   await receive(exchange, session)
+  // From here on nothing moves on the connection, for as long as a large blob takes to be put in its place.
+  exchange.request.socket.setTimeout(0)
   try {
     const found = await session.digest(digest)
     if (found !== digest) {
