@@ -103,7 +103,7 @@ describe('uploads', () => {
   })
 
   test('answers 409 while another request writes to the upload', async () => {
-    const client = await start({ uploadPatienceMs: 200 })
+    const client = await start({ uploadPatienceMs: 1000 })
     const location = await client.startUpload(REPO)
     const busy = sendPart(client, location, noise(100, 'busy'), 100_000)
     const trickle = setInterval(() => busy.write(noise(10, 'trickle')), 20)
