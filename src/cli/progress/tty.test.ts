@@ -124,6 +124,7 @@ describe('the terminal renderer', () => {
     send(progress(8, 0.5))
     send({ type: 'layer-progress', diffID: diffID(9), offset: 1, size: 2 })
     vi.advanceTimersByTime(500)
+    screen.write('^C')
     renderer.end()
     expect(screen.history).toEqual([`${id(7)}: Pushed`])
     expect(screen.isCursorShown).toBe(true)

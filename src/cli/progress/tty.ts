@@ -124,7 +124,8 @@ export class TtyRenderer implements ProgressRenderer {
   #erase(): void {
     const up = this.#height()
     if (up === 0) return
-    this.#terminal.write(`${this.#toTop()}${`${ERASE_LINE}\n`.repeat(up)}\x1b[${up}A`)
+    // Where the cursor is, the terminal may have shown what somebody typed: ^C.
+    this.#terminal.write(`${ERASE_LINE}${this.#toTop()}${`${ERASE_LINE}\n`.repeat(up)}\x1b[${up}A`)
     this.#drawn = []
   }
 
