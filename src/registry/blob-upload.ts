@@ -1,8 +1,10 @@
+import type { Readable } from 'node:stream'
 import { createContext } from '../content/context.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import type { BlobContent, Context } from '../content/store.js'
 import { InterruptedError, type RegctlError } from '../errors.js'
 import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
+import { negotiatedChunkBytes, piecesOf, smallerChunks } from './blob-chunks.js'
 import { headBlob } from './blobs.js'
 import { readErrorBody } from './error-body.js'
 import { RegistryError } from './registry-error.js'
@@ -23,14 +25,18 @@ const CANCEL_TIMEOUT_MS = 5_000
 
 /** An upload that the registry has opened. */
 interface Upload {
-  readonly location: URL
+  /** Where to go on. Each answer may replace it (rule R46). */
+  location: URL
+  /** What opened it: it may ask for chunks of a certain size. Undefined after a mount that was not done. */
+  readonly opened?: RegistryResponse
 }
 
 /** What became of one try to send a blob: done, or a reason to start again. */
-type Outcome = 'done' | { cause: string; error: RegctlError; delayMs: number }
+type Outcome = 'done' | { cause: string; error: RegctlError; delayMs: number; isTooLarge?: boolean }
 
 /**
- * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
+ * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), in chunks where that is refused
+ * as too large (rules R55, R56), or has it mounted from another
  * repository of the registry (Mounting a blob from another repository; rules R63 to R67).
  *
  * An upload whose end is not known is looked up, and one that failed begins anew (rules R240, R241); one that is given
@@ -49,11 +55,15 @@ export async function uploadBlob(
   let upload =
     mountFrom === undefined ? undefined : await tryMount(repository, blob, mountFrom, operation, context)
   if (upload === 'mounted') return 'mounted'
+  let chunkBytes: number | undefined
   for (let attempt = 1; ; attempt++) {
     upload ??= await startUpload(repository, blob.descriptor.digest, operation, context)
-    const outcome = await finishUpload(repository, upload, blob, operation, attempt, context)
+    const outcome = await finishUpload(repository, upload, blob, chunkBytes, operation, attempt, context)
     if (outcome === 'done') return 'copied'
-    if (attempt >= MAXIMUM_UPLOADS) throw outcome.error
+    if (outcome.isTooLarge === true) {
+      chunkBytes = smallerChunks(chunkBytes)
+      if (chunkBytes === undefined) throw outcome.error
+    } else if (attempt >= MAXIMUM_UPLOADS) throw outcome.error
     await retrier.pause({ operation, context }, attempt, outcome)
     upload = undefined
   }
@@ -104,7 +114,7 @@ async function startUpload(
   )
   discard(response)
   if (!isSuccess(response.status)) throw responseError(request, response)
-  return { location: locationOf(repository, request, response) }
+  return { location: locationOf(repository, request, response), opened: response }
 }
 
 function locationOf(repository: RepositoryAccess, request: RegistryRequest, response: RegistryResponse): URL {
@@ -132,39 +142,80 @@ async function finishUpload(
   repository: RepositoryAccess,
   upload: Upload,
   blob: BlobContent,
+  chunkBytes: number | undefined,
   operation: string,
   attempt: number,
   context: Context,
 ): Promise<Outcome> {
-  const { digest, size } = blob.descriptor
+  const { digest } = blob.descriptor
   try {
-    const { request, response } = await sendTo(
-      repository,
-      {
-        operation,
-        method: 'PUT',
-        target: appendQuery(upload.location, 'digest', digest),
-        access: 'push',
-        headers: { 'content-type': 'application/octet-stream' },
-        body: { length: size, open: () => blob.open(0) },
-        attempts: 1,
-      },
-      context,
-    )
+    const { request, response } = await sendBytes(repository, upload, blob, chunkBytes, operation, context)
     discard(response)
     if (isSuccess(response.status)) return checkStored(request, response, digest)
     const error = putError(request, { ...response, attempts: attempt }, digest)
-    if (!mayStartAgain(response, error)) throw error
-    const delayMs = repository.client.retrier.delayAfter(response, attempt)
+    const isTooLarge = wantsChunks(response.status, chunkBytes) && blob.descriptor.size > 0
+    if (!isTooLarge && !mayStartAgain(response, error)) throw error
+    const delayMs = isTooLarge ? 0 : repository.client.retrier.delayAfter(response, attempt)
     if (delayMs === undefined) throw error
     await cancelUpload(repository, upload)
-    return { cause: `${response.status} ${readErrorBody(response.bytes).text}`.trim(), error, delayMs }
+    const cause = `${response.status} ${readErrorBody(response.bytes).text}`.trim()
+    return { cause, error, delayMs, isTooLarge }
   } catch (error) {
     if (error instanceof RegistryError && error.status === undefined && error.kind === 'network') {
       return await afterLostReply(repository, upload, blob, error, attempt, context)
     }
     await cancelUpload(repository, upload)
     throw error instanceof BodySourceError ? error.cause : error
+  }
+}
+
+/** Sends a blob in one PUT, or in chunks with an empty PUT at the end (distribution-spec, Pushing a blob in chunks; rules R47, R51). */
+async function sendBytes(
+  repository: RepositoryAccess,
+  upload: Upload,
+  blob: BlobContent,
+  chunkBytes: number | undefined,
+  operation: string,
+  context: Context,
+) {
+  const { digest, size } = blob.descriptor
+  // What goes wrong here is for the caller to mend: no request of an upload is repeated blindly.
+  const common = { operation, access: 'push', attempts: 1 } as const
+  const type = { 'content-type': 'application/octet-stream' }
+  if (chunkBytes !== undefined) {
+    let offset = 0
+    const pieceBytes = negotiatedChunkBytes(chunkBytes, upload.opened)
+    for await (const piece of piecesOf(await openSource(blob), pieceBytes)) {
+      const range = `${offset}-${offset + piece.length - 1}`
+      const body = { length: piece.length, open: async () => piece }
+      const headers = { ...type, 'content-range': range }
+      const sent = await sendTo(
+        repository,
+        { ...common, method: 'PATCH', target: upload.location, headers, body },
+        context,
+      )
+      if (!isSuccess(sent.response.status)) return sent
+      discard(sent.response)
+      offset += piece.length
+      if (headerOf(sent.response, 'location') !== undefined) {
+        upload.location = locationOf(repository, sent.request, sent.response)
+      }
+    }
+  }
+  const body = chunkBytes === undefined ? { length: size, open: () => blob.open(0) } : undefined
+  const target = appendQuery(upload.location, 'digest', digest)
+  return await sendTo(
+    repository,
+    { ...common, method: 'PUT', target, headers: type, ...(body !== undefined && { body }) },
+    context,
+  )
+}
+
+async function openSource(blob: BlobContent): Promise<Readable> {
+  try {
+    return await blob.open(0)
+  } catch (error) {
+    throw new BodySourceError(error)
   }
 }
 
@@ -187,6 +238,11 @@ async function afterLostReply(
   }
   await cancelUpload(repository, upload)
   return { cause: error.message, error, delayMs: repository.client.retrier.backoff(attempt) }
+}
+
+/** Too much at once may get through in smaller chunks; another refusal of one piece is tried once in chunks (rules R55, R56). */
+function wantsChunks(status: number, chunkBytes: number | undefined): boolean {
+  return status === 413 || (chunkBytes === undefined && [405, 411, 415, 501].includes(status))
 }
 
 /** A lost or stale upload begins anew (rule R241); a wrong digest or a refusal does not get better. */
