@@ -40,6 +40,8 @@ export interface ExpectedImage {
   outer_compression?: string
   /** The other files with the very same content. */
   same_as?: unknown
+  /** The tools that took it with these digests. */
+  taken_by?: readonly string[]
   /** For the broken ones: the class of the error, `ok` when it must be taken all the same. */
   error?: string
 }

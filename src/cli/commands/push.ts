@@ -37,6 +37,8 @@ for names. Several are served in one run: the source is read once and each regis
     'docker save ubuntu | <%= config.bin %> <%= command.id %> - localhost:5000/ubuntu',
   ]
 
+  static override usage = '<%= command.id %> SOURCE REF... [FLAGS]'
+
   static override strict = false
 
   static override args = {
