@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { ContentError } from '../content/content-error.js'
 import { readLimited } from '../content/verify.js'
 import { ERROR_BODY_LIMIT_BYTES } from './error-body.js'
@@ -14,7 +15,12 @@ export function withCollectedBodies(next: Send): Send {
     const response = await next(request)
     const limit = request.collectLimitBytes
     if (!isSuccess(response.status)) return { ...response, bytes: await readStart(response.body) }
-    if (limit === undefined || request.method === 'HEAD') return response
+    if (request.method === 'HEAD') {
+      // Content-Length is that of the content, which does not come: read to the end, the connection can be used again.
+      await readStart(response.body)
+      return { ...response, body: Readable.from([]) }
+    }
+    if (limit === undefined) return response
     const what = `the answer to ${request.operation}`
     const announced = contentLengthOf(response)
     if (announced !== undefined && announced > limit) {

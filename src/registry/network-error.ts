@@ -25,7 +25,6 @@ const HTTP_TO_HTTPS = new Set([
   'ERR_SSL_WRONG_VERSION_NUMBER',
   'ERR_SSL_PACKET_LENGTH_TOO_LONG',
   'ERR_SSL_UNKNOWN_PROTOCOL',
-  'EPROTO',
 ])
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 const TIMEOUT = new Set([
@@ -46,7 +45,10 @@ export function explainNetworkError(error: unknown, url: URL): NetworkFailure {
     isReset: false,
   })
   const insecureHint = `Pass --insecure-registry ${url.host} if this is a registry without a proper certificate`
-  if (HTTP_TO_HTTPS.has(code)) {
+  // Node 20 gives the reason in the message alone.
+  const isClearText =
+    code === 'EPROTO' && /wrong version number|packet length too long/i.test(messageOf(deepest(error)))
+  if (HTTP_TO_HTTPS.has(code) || isClearText) {
     return final('failed: server gave HTTP response to HTTPS client', 'http-response', insecureHint)
   }
   if (UNKNOWN_AUTHORITY.has(code)) {

@@ -35,7 +35,7 @@ test.each([
   ['CERT_HAS_EXPIRED', 1, 'certificate has expired'],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 1, 'certificate signed by unknown authority'],
   ['ERR_TLS_CERT_ALTNAME_INVALID', 1, 'certificate is not for r.example'],
-  ['EPROTO', 1, 'server gave HTTP response to HTTPS client'],
+  ['ERR_SSL_WRONG_VERSION_NUMBER', 1, 'server gave HTTP response to HTTPS client'],
   ['ENOTFOUND', 1, 'no such host r.example'],
   ['ECONNREFUSED', 2, 'connection refused after 2 attempts'],
   ['EAI_AGAIN', 5, 'the name server did not answer after 5 attempts'],

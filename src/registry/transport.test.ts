@@ -78,3 +78,18 @@ test.skipIf(missingTool('openssl'))(
     }
   },
 )
+
+test('keeps connections for many checks, one after another', async () => {
+  await using server = await startScripted([[/^HEAD/, answer(200, { 'content-length': '5000000' })]])
+  await using client = new RegistryClient({ credentials: anonymous })
+  const repository = client.repository(server.host, 'a')
+  const digest = `sha256:${'a'.repeat(64)}` as const
+  // The first one also finds out that TLS is not spoken there.
+  await repository.statBlob(digest, createContext())
+  const before = server.connections()
+  for (let times = 0; times < 5; times++) {
+    expect(await repository.statBlob(digest, createContext())).toBe(5_000_000)
+  }
+  // The pool may open a second one before the first is idle again, and then takes turns.
+  expect(server.connections()).toBeLessThanOrEqual(before + 1)
+})

@@ -57,6 +57,8 @@ export class Transport implements AsyncDisposable {
         signal: context.signal,
         headers: { 'user-agent': this.#options.userAgent, ...request.headers, ...source.headers },
         body: source.body,
+        // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
+        ...(method === 'HEAD' && { reset: false }),
       })
       return {
         status: response.statusCode,

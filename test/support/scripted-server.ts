@@ -20,6 +20,8 @@ export interface ScriptedServer extends AsyncDisposable {
   readonly host: string
   /** In the order in which they came. */
   readonly seen: SeenRequest[]
+  /** How many connections were made to it. */
+  connections(): number
   /** Method and path of each request. */
   lines(): string[]
 }
@@ -52,11 +54,16 @@ export async function startScripted(
     used.set(pattern, count + 1)
     answers[Math.min(count, answers.length - 1)]?.(asked, response)
   })
+  let connections = 0
+  server.on('connection', () => {
+    connections++
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen,
+    connections: () => connections,
     lines: () => seen.map(({ method, path }) => `${method} ${path}`),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
