@@ -3,6 +3,9 @@ import * as zlib from 'node:zlib'
 import { ChunkReader } from './chunk-reader.js'
 import { frameOf, nextFrame } from './zstd-frames.js'
 
+/** The size and type in front of a block (RFC 8878, 3.1.1.2). */
+const BLOCK_HEADER_SIZE = 3
+
 /** The part of node:zlib that Node has from 22.15 on (rule R175). */
 interface ZstdOfNode {
   createZstdDecompress?(options: { chunkSize: number }): Transform
@@ -39,7 +42,9 @@ async function* decodeInJavaScript(frame: AsyncIterable<Buffer>): AsyncGenerator
   const decoder = new Decompress(chunk => output.push(chunk))
   for await (const piece of frame) {
     output = []
-    decoder.push(piece)
+    // A piece that is exactly a block would stay in the decoder's list of leftovers. In two it does not.
+    decoder.push(piece.subarray(0, BLOCK_HEADER_SIZE))
+    decoder.push(piece.subarray(BLOCK_HEADER_SIZE))
     yield* output
   }
   // It holds the first few bytes back until there are more, so a tiny frame needs to be told that it has ended.
