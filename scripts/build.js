@@ -1,6 +1,6 @@
-// Compiles src to dist and writes oclif's manifest, unless both are newer than everything they are made from.
+// Compiles src to dist, unless that is newer than everything it is made from.
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -11,9 +11,13 @@ const newestSource = ['src', 'package.json', 'package-lock.json', 'tsconfig.json
   .reduce((one, other) => Math.max(one, other))
 if (existsSync(stamp) && statSync(stamp).mtimeMs > newestSource) process.exit(0)
 
-rmSync(`${root}dist`, { recursive: true, force: true })
-run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json')
-writeFileSync(stamp, '')
+// Beside the old one first, so that who runs the program meanwhile finds it whole.
+const fresh = `${root}dist-${process.pid}`
+run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh)
+writeFileSync(`${fresh}/.built`, '')
+if (existsSync(`${root}dist`)) renameSync(`${root}dist`, `${fresh}-old`)
+renameSync(fresh, `${root}dist`)
+rmSync(`${fresh}-old`, { recursive: true, force: true })
 
 function newest(path) {
   const status = statSync(`${root}${path}`)

@@ -8,7 +8,7 @@ export { type Digest, digestOf, isDigest, parseDigest, shortDigest } from './con
 export type { BlobResult, CopyEvent, LayerProgressItem } from './content/events.js'
 export type { ImageEntry, ImageFile } from './content/image-file.js'
 export { type ImageManifest, type Index, parseManifest } from './content/manifest.js'
-export { MediaType } from './content/media-types.js'
+export { isIndexType, MediaType } from './content/media-types.js'
 export { MemoryCollection } from './content/memory-collection.js'
 export { MemoryStore } from './content/memory-store.js'
 export { formatPlatform, parsePlatform } from './content/platform.js'
@@ -44,7 +44,7 @@ export {
   type Locator,
   parseLocator,
 } from './location.js'
-export { labelOf, type OpenedSink, type OpenedSource, openSink, openSource } from './open-ends.js'
+export { formatFor, labelOf, type OpenedSink, type OpenedSource, openSink, openSource } from './open-ends.js'
 export { type OpenOptions, openImageFile } from './open-image-file.js'
 export {
   type ImagePush,

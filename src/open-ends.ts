@@ -4,11 +4,13 @@ import type { Readable, Writable } from 'node:stream'
 import { repositoryOf, tagOrDigest } from './content/reference.js'
 import type { Context, Sink } from './content/store.js'
 import type { Root } from './copy/derived-source.js'
+import { MANIFEST_JSON } from './docker-archive/manifest-json.js'
+import { writeManifestJson } from './docker-archive/write-manifest-json.js'
 import { selectImage } from './image-selection.js'
 import { DirSink } from './layout/dir-sink.js'
-import { LayoutArchiveSink } from './layout/layout-archive-sink.js'
+import { type LayoutArchiveOptions, LayoutArchiveSink } from './layout/layout-archive-sink.js'
 import { LayoutStore } from './layout/layout-store.js'
-import { type FileFormat, LocationError, type Locator } from './location.js'
+import type { FileFormat, Locator } from './location.js'
 import { openImageFile } from './open-image-file.js'
 import type { RegistryClient } from './registry/client.js'
 
@@ -62,29 +64,58 @@ export async function openSource(
   }
 }
 
+/** What {@link openSink} takes besides the locator. */
+export interface SinkOptions {
+  client: RegistryClient
+  /** Written where the locator is `-`. */
+  stdout: Writable
+  /** For a path whose locator states none. Default: an OCI layout for a folder, a docker-archive for a file. */
+  format?: FileFormat | undefined
+  /** The full name that tags belong to in an archive (`docker.io/acme/app`). Without one they are tags alone. */
+  repository?: string | undefined
+}
+
 /**
  * Opens what a locator names for writing.
  *
- * @param format for a path whose locator states none; by default a folder is an OCI layout, and a file an OCI archive
- * @throws LocationError `several-roots`; what the store throws
+ * @throws what the store throws
  */
-export async function openSink(
-  locator: Locator,
-  options: { client: RegistryClient; stdout: Writable; format?: FileFormat | undefined },
-): Promise<OpenedSink> {
+export async function openSink(locator: Locator, options: SinkOptions): Promise<OpenedSink> {
   if (locator.kind === 'registry') {
     const { reference } = locator
     const sink = options.client.repository(reference.registry, reference.repository)
     const tag = reference.tag ?? (reference.digest === undefined ? 'latest' : undefined)
     return opened(sink, tag === undefined ? [] : [tag], reference.registry)
   }
-  if (locator.kind === 'stdio') return opened(await LayoutArchiveSink.open(options.stdout), [])
-  const format = locator.format ?? options.format ?? ((await isFolder(locator.path)) ? 'oci' : 'oci-archive')
-  const tags = locator.image === undefined ? [] : [locator.image]
-  if (format === 'oci') return opened(await LayoutStore.open(locator.path, { create: true }), tags)
-  if (format === 'dir') return opened(await DirSink.open(locator.path), tags)
-  if (format === 'oci-archive') return opened(await LayoutArchiveSink.open(locator.path), tags)
-  throw new LocationError(`writing ${format} is not offered`, { kind: 'usage', code: 'bad-format' })
+  const tags = locator.kind === 'file' && locator.image !== undefined ? [locator.image] : []
+  const format = await formatFor(locator, options.format)
+  const target = locator.kind === 'stdio' ? options.stdout : locator.path
+  if (typeof target === 'string' && format === 'oci') {
+    return opened(await LayoutStore.open(target, { create: true, keepUntagged: false }), tags)
+  }
+  if (typeof target === 'string' && format === 'dir') return opened(await DirSink.open(target), tags)
+  return opened(await LayoutArchiveSink.open(target, archiveOptions(format, options.repository)), tags)
+}
+
+/** The format in which a locator is written: what it states, what was asked for, or what its path looks like. */
+export async function formatFor(
+  locator: Exclude<Locator, { kind: 'registry' }>,
+  asked: FileFormat | undefined,
+): Promise<FileFormat> {
+  const stated = locator.format ?? asked
+  if (stated !== undefined) return stated
+  return locator.kind === 'file' && (await isFolder(locator.path)) ? 'oci' : 'docker-archive'
+}
+
+/** A docker-archive is an OCI archive that has a manifest.json as well, as Docker 25 and newer write it. */
+function archiveOptions(format: FileFormat, repository: string | undefined): LayoutArchiveOptions {
+  return {
+    ...(repository !== undefined && { repository }),
+    ...(format === 'docker-archive' && {
+      addFiles: async (layout, entries, context) =>
+        new Map([[MANIFEST_JSON, await writeManifestJson(layout, entries, repository ?? 'image', context)]]),
+    }),
+  }
 }
 
 function opened(sink: Sink, tags: readonly string[], group?: string): OpenedSink {

@@ -1,3 +1,4 @@
+import { createContext } from '../content/context.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
@@ -87,10 +88,7 @@ export async function copy(
     expectDigest: options.expectDigest,
   }
   const stop = new AbortController()
-  const reading: Context = {
-    signal: AbortSignal.any([context.signal, stop.signal]),
-    emit: event => context.emit(event),
-  }
+  const reading = stoppable(context, stop)
   const early = new EarlyBlobs(source, reading)
   const plan = makePlan(source, root, early, complete, reading)
   plan.catch(() => {})
@@ -131,6 +129,14 @@ async function makePlan(
   return plan
 }
 
+/** A context that ends when the outer one does, or when it is stopped. */
+function stoppable(outer: Context, stop: AbortController): Context {
+  return createContext({
+    signal: AbortSignal.any([outer.signal, stop.signal]),
+    emit: event => outer.emit(event),
+  })
+}
+
 function groupsOf(targets: readonly CopyTarget[]): CopyTarget[][] {
   const groups = new Map<unknown, CopyTarget[]>()
   for (const target of targets) {
@@ -161,10 +167,7 @@ async function copyTo(
   }
   // One failed blob stops the others of this target (rule R253); the other targets have controllers of their own.
   const stop = new AbortController()
-  const context: Context = {
-    signal: AbortSignal.any([outer.signal, stop.signal]),
-    emit: event => outer.emit(event),
-  }
+  const context = stoppable(outer, stop)
   const transfer = new TargetTransfer(target, source, context, options, result)
   try {
     if (!options.dryRun) await early.offerTo(blob => transfer.putBlob(blob))

@@ -151,7 +151,7 @@ export class DockerArchiveSource implements Source {
     this.#layers ??= (async () => {
       const { diffIDs } = await this.#readConfig()
       const order = await this.#pairLayers(diffIDs)
-      context.emit({ type: 'layers', layers: order })
+      context.emit({ type: 'layers', layers: order.map(({ diffID, size }) => ({ diffID, size })) })
       const limit = new WeightedLimit({ count: LAYERS_AT_ONCE })
       const prepared = new Map<Digest, Promise<PreparedLayer>>()
       for (const layer of order) {

@@ -6,7 +6,7 @@ import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
-import type { BlobContent, Context, RawManifest, Sink } from '../content/store.js'
+import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
 import { TarWriter } from '../tar/tar-writer.js'
 import { createExclusive, syncFolder, uniqueName } from './atomic-file.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
@@ -23,6 +23,24 @@ export interface LayoutArchiveOptions {
    * the full reference by which containerd and Docker load the image (rule R186).
    */
   repository?: string
+  /**
+   * Makes more files of what the layout holds, which stand at the archive's end: a docker-archive's `manifest.json`.
+   *
+   * @param layout the gathered layout, to read from
+   * @param entries those of index.json, in their order
+   */
+  addFiles?(
+    layout: Source,
+    entries: readonly ArchiveEntry[],
+    context: Context,
+  ): Promise<ReadonlyMap<string, Buffer>>
+}
+
+/** A root of the archive. */
+export interface ArchiveEntry {
+  descriptor: Descriptor
+  /** Undefined for one that is known by its digest alone. */
+  tag: string | undefined
 }
 
 /**
@@ -36,7 +54,7 @@ export interface LayoutArchiveOptions {
 export class LayoutArchiveSink implements Sink {
   readonly label: string
   readonly #target: string | Writable
-  readonly #repository: string | undefined
+  readonly #options: LayoutArchiveOptions
   readonly #folder: string
   readonly #store: LayoutStore
   /** The file that is being written, until it has its name. */
@@ -50,7 +68,7 @@ export class LayoutArchiveSink implements Sink {
   ) {
     this.label = options.label ?? (typeof target === 'string' ? target : 'standard output')
     this.#target = target
-    this.#repository = options.repository
+    this.#options = options
     this.#folder = folder
     this.#store = store
   }
@@ -120,17 +138,21 @@ export class LayoutArchiveSink implements Sink {
     await syncFolder(dirname(target))
   }
 
-  /** `oci-layout`, the blobs sorted by their digests, and `index.json` last. */
-  async #write(output: Writable, { signal }: Context): Promise<void> {
+  /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
+  async #write(output: Writable, context: Context): Promise<void> {
     const index = parseIndexJson(await readFile(join(this.#folder, INDEX_FILE)), INDEX_FILE)
     const tar = new TarWriter(output)
     await tar.addFile(LAYOUT_FILE, LAYOUT_FILE_TEXT.length, Buffer.from(LAYOUT_FILE_TEXT))
     for (const name of await this.#blobNames()) {
       const path = join(this.#folder, name)
-      await tar.addFile(name, (await stat(path)).size, createReadStream(path, { signal }))
+      await tar.addFile(name, (await stat(path)).size, createReadStream(path, { signal: context.signal }))
     }
-    const bytes = formatIndexJson(inFixedOrder(index, this.#repository))
+    const ordered = inFixedOrder(index, this.#options.repository)
+    const bytes = formatIndexJson(ordered)
     await tar.addFile(INDEX_FILE, bytes.length, bytes)
+    const entries = ordered.entries.map(({ descriptor, refName }) => ({ descriptor, tag: refName }))
+    const others = await this.#options.addFiles?.(this.#store, entries, context)
+    for (const [name, content] of others ?? []) await tar.addFile(name, content.length, content)
     await tar.finish()
   }
 

@@ -1,14 +1,21 @@
 import { Args, Flags } from '@oclif/core'
 import {
+  type Context,
   type CopyEvent,
   copy,
   createContext,
+  formatFor,
+  isIndexType,
+  type OpenedSource,
   openSink,
   openSource,
+  type Platform,
   parseLocator,
+  parsePlatform,
   parseReference,
   platformRoot,
   RegctlError,
+  repositoryOf,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { CopyDisplay } from '../copy-display.js'
@@ -68,9 +75,17 @@ export default class Pull extends BaseCommand {
       client,
       stdin: process.stdin,
     })
-    await using sink = await openSink(to, { client, stdout: process.stdout, format: flags.format })
-    const { root } =
-      flags.platform === undefined ? source : await platformRoot(source, flags.platform, context)
+    const repository = repositoryOf(reference)
+    await using sink = await openSink(to, {
+      client,
+      stdout: process.stdout,
+      format: flags.format,
+      repository,
+    })
+    // A docker-archive holds single images: of an index it gets the one that runs here.
+    const isSingle = (await formatFor(to, flags.format)) === 'docker-archive'
+    const platform = flags.platform ?? (isSingle ? await indexPlatform(source, context) : undefined)
+    const { root } = platform === undefined ? source : await platformRoot(source, platform, context)
     display.pulling(source.tags[0] ?? root, reference.repository)
     const target = { sink: sink.sink, tags: sink.tags.length > 0 ? sink.tags : source.tags }
     const result = await copy(source.source, root, [target], context, {
@@ -78,4 +93,14 @@ export default class Pull extends BaseCommand {
     })
     display.end(result, target, args.dest)
   }
+}
+
+/** The platform of this machine's containers, if the source is an index; undefined for a single image, which is taken as it is. */
+async function indexPlatform(
+  { source, root }: OpenedSource,
+  context: Context,
+): Promise<Platform | undefined> {
+  const { descriptor } = await source.getManifest(root, context)
+  if (!isIndexType(descriptor.mediaType)) return undefined
+  return parsePlatform(`linux/${process.arch === 'x64' ? 'amd64' : process.arch}`)
 }

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import {
   createContext,
@@ -55,6 +56,9 @@ for each repository). With a source it shows the images of that file or folder, 
       dependsOn: ['tls-key'],
     }),
     'tls-key': Flags.string({ helpValue: 'FILE', description: 'Its key in PEM', dependsOn: ['tls-cert'] }),
+    'allow-missing-blobs': Flags.boolean({
+      description: 'Take image manifests whose config or layers are not there (sparse images)',
+    }),
     quiet: Flags.boolean({ char: 'q', description: 'Log no requests' }),
   }
 
@@ -71,6 +75,9 @@ for each repository). With a source it shows the images of that file or folder, 
       readOnly: flags['read-only'] || args.source !== undefined,
       htpasswd: flags.htpasswd === undefined ? undefined : await Htpasswd.load(flags.htpasswd),
       tls,
+      allowMissingBlobs: flags['allow-missing-blobs'],
+      // Beside the data, so that a finished upload moves within one file system. No repository can be called that.
+      uploadDirectory: flags.data === undefined ? undefined : await makeUploadFolder(flags.data),
       log: flags.quiet ? undefined : line => process.stderr.write(`${line}\n`),
     })
     const listening = await server.listen(host, port)
@@ -106,6 +113,12 @@ function withDisposal(collection: SourceCollection, file: AsyncDisposable): Repo
     listNames: options => collection.listNames(options),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   }
+}
+
+async function makeUploadFolder(data: string): Promise<string> {
+  const folder = join(data, '_uploads')
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  return folder
 }
 
 function parseAddress(text: string): { host: string; port: number } {
