@@ -1,6 +1,7 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
 export type { LayerCompression } from './compression/layer-compression.js'
+export { proxiesFrom } from './config/proxies.js'
 export { ContentError } from './content/content-error.js'
 export { createContext } from './content/context.js'
 export type { Descriptor, Platform } from './content/descriptor.js'

@@ -1,5 +1,5 @@
 import { Command, Flags } from '@oclif/core'
-import { type CopyEvent, createCredentialLookup, printable, RegistryClient } from '../index.js'
+import { type CopyEvent, createCredentialLookup, printable, proxiesFrom, RegistryClient } from '../index.js'
 import { Interruption } from './interruption.js'
 import { describeError, printError } from './report-error.js'
 
@@ -19,6 +19,10 @@ export const registryFlags = {
     multipleNonGreedy: true,
     helpValue: 'HOST[:PORT]|CIDR',
     description: 'Speak to this registry without a proper certificate, or over plain HTTP',
+    helpGroup: 'REGISTRY',
+  }),
+  'allow-internal-redirects': Flags.boolean({
+    description: 'Follow the registry to a private address on another host, such as its own object store',
     helpGroup: 'REGISTRY',
   }),
   username: Flags.string({ char: 'u', helpValue: 'NAME', description: 'User name', helpGroup: 'REGISTRY' }),
@@ -43,6 +47,7 @@ export const progressFlags = {
 /** What the flags of {@link registryFlags} come to. */
 export interface RegistryFlags {
   'insecure-registry'?: string[] | undefined
+  'allow-internal-redirects'?: boolean | undefined
   username?: string | undefined
   'password-stdin'?: boolean | undefined
   debug?: boolean | undefined
@@ -63,6 +68,8 @@ export abstract class BaseCommand extends Command {
     return new RegistryClient({
       credentials,
       insecureRegistries: flags['insecure-registry'] ?? [],
+      allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
+      proxyFor: proxiesFrom(process.env),
       userAgent: `regctl/${this.config.version}`,
       ...(flags.debug === true && { log: line => process.stderr.write(`debug: ${printable(line)}\n`) }),
     })
