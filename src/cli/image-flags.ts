@@ -7,6 +7,24 @@ export const platformFlag = Flags.custom<Platform>({
   parse: async text => parsePlatform(text),
 })
 
+/** Flags of the commands that move images from one place to another. */
+export const transferFlags = {
+  jobs: Flags.integer({
+    min: 1,
+    max: 64,
+    helpValue: 'N',
+    description: 'How many large blobs travel at once (default: 4)',
+  }),
+}
+
+/** Flags of the commands that read local files. */
+export const fileFlags = {
+  image: Flags.string({
+    helpValue: "NAME|@DIGEST|'#N'",
+    description: 'Which image of a file that holds several',
+  }),
+}
+
 /** `--compression`, as it is parsed: `auto`, `keep`, `gzip[:LEVEL]` or `zstd[:LEVEL]`. */
 export const compressionFlag = Flags.custom<LayerCompression>({
   helpValue: 'auto|keep|gzip|zstd[:LEVEL]',

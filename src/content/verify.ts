@@ -1,6 +1,7 @@
 import { type Readable, Transform } from 'node:stream'
 import { ContentError } from './content-error.js'
 import { algorithmOf, type Digest, Digester, digestOf, shortDigest } from './digest.js'
+import { joinStreams } from './join-streams.js'
 
 /** What bytes must turn out to be. A descriptor is one. */
 export interface Expected {
@@ -42,13 +43,11 @@ export function verifyStream(input: Readable, expected: Expected, what: string):
       else done(null, held)
     },
   })
-  input.once('error', error => check.destroy(error))
   // A stream that was destroyed without an error ends neither well nor badly: whoever reads would wait for ever.
   input.once('close', () => {
     if (!input.readableEnded) check.destroy(sizeMismatch(what, expected.size, `only ${digester.size}`))
   })
-  check.once('close', () => input.destroy())
-  return input.pipe(check)
+  return joinStreams(input, check)
 }
 
 /**

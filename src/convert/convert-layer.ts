@@ -1,10 +1,7 @@
-import type { Readable, Writable } from 'node:stream'
-import { decompress } from '../compression/decompress.js'
-import { gzipStream } from '../compression/gzip.js'
 import type { LayerCompression } from '../compression/layer-compression.js'
+import { recompress } from '../compression/recompress.js'
 import { SNIFF_LENGTH, sniffCompression } from '../compression/sniff.js'
-import { hashing, type Spool, type SpooledBytes } from '../compression/spool.js'
-import { zstdStream } from '../compression/zstd.js'
+import type { Spool, SpooledBytes } from '../compression/spool.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import type { StoredCompression } from '../content/layer-types.js'
@@ -38,10 +35,8 @@ export async function convertLayer(
   const what = `layer ${layer.digest} of ${source.label}`
   const plain = new Digester(diffID === undefined ? 'sha256' : algorithmOf(diffID))
   const stored = verifyStream(await source.openBlob(layer, context), layer, what)
-  const content = chain(found === 'none' ? stored : decompress(stored, found, { what }), hashing(plain))
-  const options = level === undefined ? {} : { level }
-  const compressed = algorithm === 'gzip' ? gzipStream(content, options) : zstdStream(content, options)
-  const spooled = await spool.add(compressed, context.signal).finally(() => stored.destroy())
+  const { signal } = context
+  const spooled = await recompress(stored, { from: found, to: algorithm, level, plain, what, spool, signal })
   const digest = plain.digest()
   if (diffID !== undefined && digest !== diffID)
     throw digestMismatch(`${what}, uncompressed,`, diffID, digest)
@@ -56,11 +51,4 @@ async function firstBytes(source: Source, layer: Descriptor, context: Context): 
     if (head.length >= SNIFF_LENGTH) break
   }
   return head.subarray(0, SNIFF_LENGTH)
-}
-
-/** `from.pipe(to)` whose errors and early ends go both ways. */
-function chain<T extends Readable & Writable>(from: Readable, to: T): T {
-  from.once('error', error => to.destroy(error))
-  to.once('close', () => from.destroy())
-  return from.pipe(to)
 }

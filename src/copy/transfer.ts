@@ -1,5 +1,6 @@
 import { type Readable, Transform } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
+import { joinStreams } from '../content/join-streams.js'
 import type { BlobContent, Context, Source } from '../content/store.js'
 import { verifyStream } from '../content/verify.js'
 
@@ -39,7 +40,5 @@ function countStream(input: Readable, from: number, tell: (offset: number) => vo
       done(null, chunk)
     },
   })
-  input.once('error', error => counter.destroy(error))
-  counter.once('close', () => input.destroy())
-  return input.pipe(counter)
+  return joinStreams(input, counter)
 }

@@ -1,12 +1,12 @@
 import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { decompress } from '../compression/decompress.js'
-import { gzipStream } from '../compression/gzip.js'
 import type { LayerCompression } from '../compression/layer-compression.js'
+import { recompress } from '../compression/recompress.js'
 import { type Compression, sniffCompression } from '../compression/sniff.js'
 import { hashing, type Spool } from '../compression/spool.js'
-import { zstdStream } from '../compression/zstd.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
+import { joinStreams } from '../content/join-streams.js'
 import { digestMismatch } from '../content/verify.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
 import { brokenArchive } from './docker-archive-error.js'
@@ -71,19 +71,15 @@ async function keepLayer(
 ): Promise<PreparedLayer> {
   const stored = new Digester()
   const plain = new Digester(algorithmOf(diffID))
-  const input = await work.files.open(entry.name)
-  const counted = hashing(stored, work.tell)
-  input.once('error', error => counted.destroy(error))
+  const input = joinStreams(await work.files.open(entry.name), hashing(stored, work.tell))
   const sink = new Writable({
     write(chunk: Buffer, _encoding, done) {
       plain.update(chunk)
       done()
     },
   })
-  const passing = input.pipe(counted)
-  await pipeline(compression === 'none' ? passing : decompress(passing, compression, { what }), sink, {
-    signal: work.signal,
-  }).finally(() => input.destroy())
+  const content = compression === 'none' ? input : decompress(input, compression, { what })
+  await pipeline(content, sink, { signal: work.signal }).finally(() => input.destroy())
   checkDiffID(what, diffID, plain.digest())
   return {
     digest: stored.digest(),
@@ -102,30 +98,13 @@ async function recompressLayer(
   what: string,
   work: LayerWork,
 ): Promise<PreparedLayer> {
-  const read = new Digester()
   const plain = new Digester(algorithmOf(diffID))
-  const input = await work.files.open(entry.name)
-  const stages = [hashing(read, work.tell), hashing(plain)] as const
-  const counted = join(input, stages[0])
-  const content = join(found === 'none' ? counted : decompress(counted, found, { what }), stages[1])
-  const level = work.compression.level
-  const options = level === undefined ? {} : { level }
-  const compressed =
-    wanted === 'gzip'
-      ? gzipStream(content, options)
-      : wanted === 'zstd'
-        ? zstdStream(content, options)
-        : content
-  const spooled = await work.spool.add(compressed, work.signal).finally(() => input.destroy())
+  const { level } = work.compression
+  const input = joinStreams(await work.files.open(entry.name), hashing(new Digester(), work.tell))
+  const { spool, signal } = work
+  const spooled = await recompress(input, { from: found, to: wanted, level, plain, what, spool, signal })
   checkDiffID(what, diffID, plain.digest())
   return { ...spooled, compression: wanted, recompressed: true }
-}
-
-/** `from.pipe(to)` whose errors and early ends go both ways. */
-function join<T extends Readable & Writable>(from: Readable, to: T): T {
-  from.once('error', error => to.destroy(error))
-  to.once('close', () => from.destroy())
-  return from.pipe(to)
 }
 
 function checkDiffID(what: string, expected: Digest, found: Digest): void {

@@ -12,7 +12,7 @@ import {
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { CopyDisplay } from '../copy-display.js'
-import { platformFlag } from '../image-flags.js'
+import { fileFlags, platformFlag, transferFlags } from '../image-flags.js'
 
 export default class Copy extends BaseCommand {
   static override aliases = ['cp']
@@ -34,20 +34,12 @@ export default class Copy extends BaseCommand {
 
   static override flags = {
     ...commonFlags,
+    ...transferFlags,
+    ...fileFlags,
     ...progressFlags,
     ...registryFlags,
-    image: Flags.string({
-      helpValue: "NAME|@DIGEST|'#N'",
-      description: 'Which image of a file that holds several',
-    }),
     platform: platformFlag({ description: "Copy this platform's image instead of the whole index" }),
     'dry-run': Flags.boolean({ description: 'Say what would be copied, and copy nothing' }),
-    jobs: Flags.integer({
-      min: 1,
-      max: 64,
-      helpValue: 'N',
-      description: 'How many large blobs travel at once (default: 4)',
-    }),
   }
 
   async run(): Promise<void> {

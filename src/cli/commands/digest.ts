@@ -9,7 +9,7 @@ import {
   tagOrDigest,
 } from '../../index.js'
 import { BaseCommand, commonFlags, registryFlags } from '../base-command.js'
-import { compressionFlag, platformFlag } from '../image-flags.js'
+import { compressionFlag, fileFlags, platformFlag } from '../image-flags.js'
 
 export default class Digest extends BaseCommand {
   static override summary = 'Print the digest of an image'
@@ -28,11 +28,8 @@ export default class Digest extends BaseCommand {
 
   static override flags = {
     ...commonFlags,
+    ...fileFlags,
     ...registryFlags,
-    image: Flags.string({
-      helpValue: "NAME|@DIGEST|'#N'",
-      description: 'Which image of a file that holds several',
-    }),
     platform: platformFlag({ description: "Take this platform's image of an index" }),
     compression: compressionFlag({ description: 'How a push would compress layers' }),
     format: Flags.option({

@@ -19,7 +19,7 @@ import {
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { CopyDisplay } from '../copy-display.js'
-import { platformFlag } from '../image-flags.js'
+import { platformFlag, transferFlags } from '../image-flags.js'
 
 export default class Pull extends BaseCommand {
   static override summary = 'Pull an image from a registry to a file or folder'
@@ -39,6 +39,7 @@ export default class Pull extends BaseCommand {
 
   static override flags = {
     ...commonFlags,
+    ...transferFlags,
     ...progressFlags,
     ...registryFlags,
     format: Flags.option({
@@ -46,12 +47,6 @@ export default class Pull extends BaseCommand {
       description: 'What to write (default: docker-archive for a file, oci for a folder)',
     })(),
     platform: platformFlag({ description: "Pull this platform's image instead of the whole index" }),
-    jobs: Flags.integer({
-      min: 1,
-      max: 64,
-      helpValue: 'N',
-      description: 'How many large blobs travel at once (default: 4)',
-    }),
   }
 
   async run(): Promise<void> {

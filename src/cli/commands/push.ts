@@ -18,7 +18,7 @@ import {
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { compressionFlag, platformFlag } from '../image-flags.js'
+import { compressionFlag, fileFlags, platformFlag, transferFlags } from '../image-flags.js'
 import { chooseMode, type ProgressMode } from '../progress/renderer.js'
 import { PushDisplay } from '../push-display.js'
 import { describeError } from '../report-error.js'
@@ -48,15 +48,13 @@ for names. Several are served in one run: the source is read once and each regis
 
   static override flags = {
     ...commonFlags,
+    ...transferFlags,
+    ...fileFlags,
     ...progressFlags,
     ...registryFlags,
     all: Flags.boolean({
       description: 'Push every image of the file, under its own name below REF',
       exclusive: ['image'],
-    }),
-    image: Flags.string({
-      helpValue: "NAME|@DIGEST|'#N'",
-      description: 'Which image of a file that holds several',
     }),
     platform: platformFlag({ description: "Push this platform's image instead of the whole index" }),
     compression: compressionFlag({ description: 'How layers are compressed (default: auto)' }),
@@ -80,12 +78,6 @@ for names. Several are served in one run: the source is read once and each regis
       helpValue: 'FILE',
       description: 'Write the digest to a file',
       exclusive: ['all'],
-    }),
-    jobs: Flags.integer({
-      min: 1,
-      max: 64,
-      helpValue: 'N',
-      description: 'How many large blobs travel at once (default: 4)',
     }),
   }
 

@@ -1,0 +1,11 @@
+import type { Readable, Writable } from 'node:stream'
+
+/**
+ * `from.pipe(to)` where an error goes down and an early end goes up, so that the last stream stands for all of them:
+ * whoever destroys it, or sees it fail, need not know the others.
+ */
+export function joinStreams<T extends Readable & Writable>(from: Readable, to: T): T {
+  from.once('error', error => to.destroy(error))
+  to.once('close', () => from.destroy())
+  return from.pipe(to)
+}
