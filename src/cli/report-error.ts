@@ -13,7 +13,12 @@ export interface ErrorReport {
 /** What to tell of anything that was thrown. An error that we don't know is a mistake of ours, and says so. */
 export function describeError(error: unknown, interrupted = false): ErrorReport {
   if (interrupted || (error instanceof Error && error.name === 'AbortError')) {
-    return { kind: 'interrupted', code: 'interrupted', message: 'interrupted' }
+    return {
+      kind: 'interrupted',
+      code: 'interrupted',
+      message: 'interrupted',
+      hint: 'Run the same command again: what is in place already is not sent again',
+    }
   }
   if (error instanceof RegctlError) {
     const { kind, code, message, hint } = error
