@@ -33,6 +33,8 @@ export async function recompress(input: Readable, work: Recompression): Promise<
   const options = level === undefined ? {} : { level }
   try {
     const content = joinStreams(from === 'none' ? input : decompress(input, from, { what }), hashing(plain))
+    // Where no compressor can be made, nobody else takes the error of an input that ends early.
+    content.on('error', () => {})
     if (to === 'none') return await spool.add(content, signal)
     return await spool.add(
       to === 'gzip' ? gzipStream(content, options) : zstdStream(content, options),
