@@ -6,7 +6,7 @@ import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-typ
 import type { Context, RawManifest } from '../content/store.js'
 import { digestMismatch, verifyBytes } from '../content/verify.js'
 import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
-import { contentLengthOf, discard, headerOf, isSuccess, type RegistryResponse } from './send.js'
+import { contentLengthOf, discard, headerOf, headerValues, isSuccess, type RegistryResponse } from './send.js'
 
 const ACCEPT = { accept: MANIFEST_ACCEPT, 'accept-encoding': 'identity' }
 
@@ -170,24 +170,45 @@ export async function putManifest(
     manifest.descriptor,
     `manifest ${manifest.descriptor.digest} for ${repository.label}`,
   )
-  for (const name of tags.length === 0 ? [manifest.descriptor.digest] : tags) {
-    await putOne(repository, manifest, name, context)
+  const { digest } = manifest.descriptor
+  if (tags.length === 0) await putOne(repository, manifest, digest, context)
+  // A manifest that is put under a tag is known by its sha256 there, so another digest has to be named.
+  else if (algorithmOf(digest) !== 'sha256') await putUnderDigest(repository, manifest, tags, context)
+  else for (const tag of tags) await putOne(repository, manifest, tag, context)
+}
+
+/** Puts a manifest under its digest with the tags as parameters; a registry tells which of them it took (rule R24). */
+async function putUnderDigest(
+  repository: RepositoryAccess,
+  manifest: RawManifest,
+  tags: readonly string[],
+  context: Context,
+): Promise<void> {
+  const { digest } = manifest.descriptor
+  const query = tags.map(tag => `tag=${tag}`).join('&')
+  const taken = await putOne(repository, manifest, `${digest}?${query}`, context)
+  for (const tag of tags.filter(tag => !taken.includes(tag))) {
+    await putOne(repository, manifest, tag, context)
+    const message = `${repository.label} knows ${tag} by another digest than ${digest}: it tags by sha256 alone`
+    context.emit({ type: 'warning', message })
   }
 }
 
+/** @returns the tags that the registry says it set, which only some say */
 async function putOne(
   repository: RepositoryAccess,
   { descriptor, bytes }: RawManifest,
-  tagOrDigest: string,
+  target: string,
   context: Context,
-): Promise<void> {
+): Promise<string[]> {
+  const [tagOrDigest = target] = target.split('?')
   const mediaType = essenceOf(descriptor.mediaType)
   const { request, response } = await sendTo(
     repository,
     {
       operation: `push of manifest ${manifestLabel(repository, tagOrDigest)} (${mediaType})`,
       method: 'PUT',
-      target: `manifests/${tagOrDigest}`,
+      target: `manifests/${target}`,
       access: 'push',
       headers: { 'content-type': mediaType },
       body: { length: bytes.length, open: async () => bytes },
@@ -196,7 +217,7 @@ async function putOne(
   )
   discard(response)
   if (!isSuccess(response.status)) {
-    if (await isThereAlready(repository, descriptor.digest, tagOrDigest, response.status, context)) return
+    if (await isThereAlready(repository, descriptor.digest, tagOrDigest, response.status, context)) return []
     const algorithm = algorithmOf(descriptor.digest)
     const isDigestRefused = response.status === 400 && isDigest(tagOrDigest) && algorithm !== 'sha256'
     const hint = isDigestRefused ? `This registry may not support ${algorithm}` : undefined
@@ -212,6 +233,7 @@ async function putOne(
       )
     }
   }
+  return headerValues(response, 'oci-tag').flatMap(value => value.split(',').map(tag => tag.trim()))
 }
 
 /** Registries with immutable tags refuse even what is there already (rule R27). */

@@ -68,6 +68,8 @@ export function describeStoreContract(
         const manifest = await putImageBlobs(store, 'sha512', { algorithm: 'sha512' })
         await store.putManifest(manifest, [], context)
         expect(manifest.descriptor.digest).toMatch(/^sha512:/)
+        await store.putManifest(manifest, ['by-sha512', 'again'], context)
+        expect((await store.statManifest('again', context))?.digest).toBe(manifest.descriptor.digest)
         const found = await store.getManifest(manifest.descriptor.digest, context)
         expect(Buffer.from(found.bytes).equals(manifest.bytes)).toBe(true)
         const layer = noise(5000, 'sha512')
