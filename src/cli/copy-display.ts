@@ -56,13 +56,19 @@ export class CopyDisplay {
       const document = { destination: place, tags, mediaType, digest, size, blobs, bytes }
       this.#status.write(`${JSON.stringify(document, undefined, 2)}\n`)
     } else if (this.#flags.quiet) this.#status.write(`${place}@${digest}\n`)
-    else if (this.#speaks) this.#sayDone(tags.length > 0 ? tags : [digest], digest, size, place)
+    else if (!this.#speaks) return
+    else if (this.#words === 'push') this.#sayPushed(tags.length > 0 ? tags : [digest], digest, size)
+    else this.#sayPulled(digest, result.copied, place)
   }
 
-  #sayDone(names: readonly string[], digest: string, size: number, place: string): void {
-    if (this.#words === 'pull')
-      this.#status.write(`Digest: ${digest}\nStatus: Downloaded newer image to ${place}\n`)
-    else for (const name of names) this.#status.write(pushedLine(name, digest, size))
+  /** Docker says so too when there was nothing to download, the config included. */
+  #sayPulled(digest: string, copied: number, place: string): void {
+    const status = copied === 0 ? 'Image is up to date for' : 'Downloaded newer image to'
+    this.#status.write(`Digest: ${digest}\nStatus: ${status} ${place}\n`)
+  }
+
+  #sayPushed(names: readonly string[], digest: string, size: number): void {
+    for (const name of names) this.#status.write(pushedLine(name, digest, size))
   }
 
   get #speaks(): boolean {

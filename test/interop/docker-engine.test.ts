@@ -164,6 +164,21 @@ describe.skipIf(missing !== undefined)('beside a Docker Engine', () => {
     expect(expected !== undefined || roots.includes(pushed.digest)).toBe(true)
   })
 
+  it('pulls in the words of docker pull', async () => {
+    const reference = `${registry.host}/words:latest`
+    await pushWithRegctl(imagePath('docker28-whiteout.tar'), reference)
+    const pullTwice = async (pull: () => Promise<string>) => [await pull(), await pull()] as const
+    const theirs = await pullTwice(() => docker('pull', reference))
+    const target = join(folder.path, 'pulled')
+    const ours = await pullTwice(async () => (await regctl('pull', reference, target)).stdout)
+    expect(orderedLines(ours[0])).toEqual(orderedLines(theirs[0]))
+    expect(orderedLines(ours[0])).toHaveLength(1 + 4 + 4 + 1)
+    expect(statusOf(theirs[0])).toBe(`Downloaded newer image for ${reference}`)
+    expect(statusOf(ours[0])).toBe(`Downloaded newer image to ${target}`)
+    expect(statusOf(theirs[1])).toBe(`Image is up to date for ${reference}`)
+    expect(statusOf(ours[1])).toBe(`Image is up to date for ${target}`)
+  })
+
   it('saves an image straight into a push, which keeps its ID', async () => {
     const name = 'docker20-dup-layers.tar'
     const tag = 'acme/dup:1.0'
@@ -182,6 +197,15 @@ describe.skipIf(missing !== undefined)('beside a Docker Engine', () => {
     expect(direct.stdout).toBe(`${parsePushLines(result.stdout).digest}\n`)
   })
 })
+
+/** What a pull says in an order that is the same each time: downloads end in any. */
+function orderedLines(stdout: string): string[] {
+  return stdout.split('\n').filter(line => /: Pull|^Digest: /.test(line))
+}
+
+function statusOf(stdout: string): string | undefined {
+  return /^Status: (.*)$/m.exec(stdout)?.[1]
+}
 
 function nameOf(repository: string): string {
   return repository.slice(repository.indexOf('/') + 1)

@@ -62,15 +62,17 @@ describe('the plain renderer', () => {
   })
 
   it('speaks of a pull as docker does: the base first, by digest, each layer once', () => {
-    const [x, y] = [blob('x').digest, blob('y').digest]
+    const [x, y, z] = [blob('x').digest, blob('y').digest, blob('z').digest]
     const layers = [
       { diffID: a, digest: x },
       { diffID: b, digest: y },
       { diffID: a, digest: x },
+      { diffID: c, digest: z },
     ]
     const { lines } = show(
       [
         { type: 'layers', layers },
+        done('z', 'copied'),
         done('y', 'copied'),
         done('x', 'exists'),
         { type: 'manifest-done', target: 'r/one', descriptor: blob('m'), tags: [], result: 'copied' },
@@ -80,9 +82,12 @@ describe('the plain renderer', () => {
     expect(lines).toEqual([
       `${short(x)}: Pulling fs layer`,
       `${short(y)}: Pulling fs layer`,
+      `${short(z)}: Pulling fs layer`,
+      `${short(z)}: Download complete`,
       `${short(y)}: Download complete`,
       `${short(x)}: Already exists`,
       `${short(y)}: Pull complete`,
+      `${short(z)}: Pull complete`,
     ])
   })
 

@@ -13,8 +13,10 @@ export class PlainRenderer implements ProgressRenderer {
   readonly #words: Words
   readonly #dryRun: boolean
   readonly #states: LayerStates
-  /** The layers that were downloaded for the image under way. */
-  #pulled: LayerState[] = []
+  /** The layers of the images under way, as they were listed. */
+  #listed: LayerState[] = []
+  /** Those of them that were downloaded. */
+  readonly #pulled = new Set<LayerState>()
   /** What waits for the end; undefined when it is written at once. */
   #kept: string[] | undefined
 
@@ -31,9 +33,10 @@ export class PlainRenderer implements ProgressRenderer {
     if (notice !== undefined && this.#kept === undefined) this.#streams.stderr.write(notice)
     const { listed, changed } = this.#states.apply(event)
     for (const state of listed) this.#write(state, listedWords(this.#words))
+    this.#listed.push(...listed)
     if (changed?.phase === 'done') {
       this.#write(changed, doneWords(changed, this.#words, this.#dryRun))
-      if (changed.result === 'copied') this.#pulled.push(changed)
+      if (changed.result === 'copied') this.#pulled.add(changed)
     }
     if (event.type === 'manifest-done') this.#completePull()
   }
@@ -43,11 +46,13 @@ export class PlainRenderer implements ProgressRenderer {
     if (this.#kept !== undefined) this.#kept = []
   }
 
-  /** Docker says "Pull complete" once a layer is unpacked; here it is complete once a manifest names it. */
+  /**
+   * Docker says "Pull complete" once a layer is unpacked, the base first; here it is complete once a manifest names it.
+   */
   #completePull(): void {
     if (this.#words !== 'pull' || this.#dryRun) return
-    for (const state of this.#pulled) this.#write(state, 'Pull complete')
-    this.#pulled = []
+    for (const state of this.#listed) if (this.#pulled.delete(state)) this.#write(state, 'Pull complete')
+    this.#listed = this.#listed.filter(({ phase }) => phase !== 'done')
   }
 
   #write(state: LayerState, words: string): void {
