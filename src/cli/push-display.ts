@@ -1,4 +1,5 @@
 import type { CopyEvent, ImagePush, PushResult } from '../index.js'
+import { formatBytes } from './progress/bytes.js'
 import {
   createRenderer,
   type ProgressMode,
@@ -56,10 +57,13 @@ export class PushDisplay {
     if (target !== undefined && this.#speaks) this.#streams.stdout.write(pushHeader(target.repository))
   }
 
-  #done({ root, target }: PushResult): void {
+  #done(result: PushResult): void {
+    const { root, target } = result
     if (root === undefined || !this.#speaks) return
     if (this.#dryRun) {
-      this.#streams.stdout.write(`Nothing was sent: ${target.repository}@${root.digest} size: ${root.size}\n`)
+      const there = result.exists === 0 ? '' : `, ${result.exists} there already`
+      const toSend = `${result.copied} blobs to send, ${formatBytes(result.bytes)}${there}`
+      this.#streams.stdout.write(`Nothing was sent: ${target.repository}@${root.digest} (${toSend})\n`)
       return
     }
     const names = target.tags.length > 0 ? target.tags : [root.digest]

@@ -11,6 +11,7 @@ import {
   type PushResult,
   parseDigest,
   parseLocator,
+  parseReference,
   planPush,
   planPushAll,
   push,
@@ -114,6 +115,11 @@ for names. Several are served in one run: the source is read once and each regis
     const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
     const { pushes, digest } = planPushes(file, references, flags.all, image)
     const mode = this.#mode(flags)
+    const isBare = references
+      .map(parseReference)
+      .some(({ tag, digest }) => tag === undefined && digest === undefined)
+    if (isBare && !flags.all && (mode === 'plain' || mode === 'tty'))
+      process.stdout.write('Using default tag: latest\n')
     const results: PushResult[] = []
     for (const planned of pushes) {
       display = new PushDisplay(planned, mode, process, flags['dry-run'])
