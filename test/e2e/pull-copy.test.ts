@@ -1,0 +1,142 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type BuiltImage, buildImage, buildIndex, writeLayout } from '../support/image-builder.js'
+import { regctl } from '../support/run.js'
+import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
+import { readTar } from './tar-files.js'
+import { startRegistry, type TestRegistry } from './test-registry.js'
+
+const AMD = { os: 'linux', architecture: 'amd64' }
+const ARM = { os: 'linux', architecture: 'arm64' }
+
+describe('images in registries', () => {
+  let folder: TemporaryFolder
+  let registry: TestRegistry
+  let images: BuiltImage[]
+  /** An index of two platforms, in the layout and under `app:1` and `app:2`. */
+  let digest: string
+  let layout: string
+
+  beforeAll(async () => {
+    folder = await temporaryFolder()
+    registry = await startRegistry()
+    layout = join(folder.path, 'layout')
+    images = [
+      await buildImage({ platform: AMD, layers: [{ a: 'amd\n' }, { seed: 2, size: 50_000 }] }),
+      await buildImage({ platform: ARM, layers: [{ a: 'arm\n' }] }),
+    ]
+    const manifests = images.map(({ manifest }) => manifest)
+    const index = buildIndex(manifests.map((manifest, at) => ({ manifest, platform: at === 0 ? AMD : ARM })))
+    digest = index.descriptor.digest
+    const blobs = new Map(images.flatMap(image => [...image.blobs]))
+    await writeLayout(layout, [{ manifest: index, tag: '1' }], blobs, manifests)
+    const pushed = await regctl('push', layout, `${registry.host}/app:1`, `${registry.host}/app:2`)
+    expect(pushed).toMatchObject({ code: 0, stderr: '' })
+  })
+
+  afterAll(async () => {
+    await registry[Symbol.asyncDispose]()
+    await folder[Symbol.asyncDispose]()
+  })
+
+  it('are pulled into a layout by tag and by digest, and verify as what was pushed', async () => {
+    const { host } = registry
+    for (const reference of [`${host}/app:1`, `${host}/app@${digest}`]) {
+      const out = join(folder.path, `pulled-${reference.includes('@') ? 'digest' : 'tag'}`)
+      const pulled = await regctl('pull', reference, out)
+      expect(pulled).toMatchObject({ code: 0, stderr: '' })
+      expect(pulled.stdout).toMatch(/^[^\n]+: Pulling from app\n/)
+      expect(pulled.stdout).toContain(`Digest: ${digest}\nStatus: Downloaded newer image`)
+      expect(await readFile(join(out, 'blobs', digest.replace(':', '/')), 'utf8')).toBe(
+        await readFile(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'),
+      )
+      const index = JSON.parse(await readFile(join(out, 'index.json'), 'utf8'))
+      expect(index.manifests).toMatchObject([{ digest }])
+      expect((await regctl('digest', `oci:${out}`)).stdout).toBe(`${digest}\n`)
+    }
+  })
+
+  it('are pulled into an OCI archive with everything', async () => {
+    const out = join(folder.path, 'pulled.tar')
+    const pulled = await regctl('pull', `${registry.host}/app:1`, out, '--format', 'oci-archive', '--quiet')
+    expect(pulled).toMatchObject({ code: 0, stdout: `${out}@${digest}\n`, stderr: '' })
+    const files = await readTar(out)
+    const blobs = images.flatMap(image => [image.manifest.descriptor.digest, ...image.blobs.keys()])
+    for (const blob of [digest, ...blobs]) expect(files.has(`blobs/${blob.replace(':', '/')}`)).toBe(true)
+    expect((await regctl('push', out, `${registry.host}/again`, '--expect-digest', digest)).code).toBe(0)
+  })
+
+  it("are pulled for one platform, with that platform's digest", async () => {
+    const out = join(folder.path, 'arm')
+    const pulled = await regctl('pull', `${registry.host}/app:1`, out, '--platform', 'linux/arm64', '--json')
+    expect(pulled).toMatchObject({ code: 0, stderr: '' })
+    expect(JSON.parse(pulled.stdout)).toMatchObject({ digest: images[1]?.manifest.descriptor.digest })
+    const other = await regctl('pull', `${registry.host}/app:1`, `${out}2`, '--platform', 'linux/s390x')
+    expect(other.code).toBe(3)
+    expect(other.stderr).toContain('hint: It has linux/amd64, linux/arm64')
+  })
+
+  it('are not found where they are not, and nothing is left under the final name', async () => {
+    const out = join(folder.path, 'missing.tar')
+    const { code, stderr } = await regctl('pull', `${registry.host}/app:none`, out, '--format', 'oci-archive')
+    expect(code).toBe(3)
+    expect(stderr).toMatch(/^error: .*app:none/)
+    await expect(readFile(out)).rejects.toThrow('ENOENT')
+  })
+
+  it('are copied within a registry by mounting, without their bytes', async () => {
+    const { host } = registry
+    const before = registry.requests().length
+    const copied = await regctl('copy', `${host}/app:1`, `${host}/mirror/app:3`)
+    expect(copied).toMatchObject({ code: 0, stderr: '' })
+    expect(copied.stdout).toContain('Mounted from app\n')
+    expect(copied.stdout).toContain(`3: digest: ${digest} size: `)
+    // The configs are read, for the diffIDs that the lines begin with; no layer is.
+    const configs = images.map(({ config }) => `GET /v2/app/blobs/${config.digest}`)
+    const bodies = registry
+      .requests()
+      .slice(before)
+      .filter(line => /^(?:GET|PUT|PATCH) .*\/blobs\//.test(line))
+    expect(bodies.sort()).toEqual(configs.sort())
+    expect((await registry.manifest('mirror/app', '3'))?.digest).toBe(digest)
+  })
+
+  it('are copied to another registry, with all platforms, and nothing is sent again', async () => {
+    await using other = await startRegistry()
+    const copied = await regctl('cp', `${registry.host}/app:1`, `${other.host}/x:1`)
+    expect(copied).toMatchObject({ code: 0, stderr: '' })
+    expect((await other.manifest('x', '1'))?.digest).toBe(digest)
+    for (const { manifest } of images) {
+      const { digest: child } = manifest.descriptor
+      expect((await other.manifest('x', child))?.digest).toBe(child)
+    }
+    const uploads = other.writes().filter(line => line.includes('/blobs/')).length
+    expect((await regctl('copy', `${registry.host}/app:1`, `${other.host}/x:1`)).code).toBe(0)
+    expect(other.writes().filter(line => line.includes('/blobs/'))).toHaveLength(uploads)
+  })
+
+  it('are copied from a layout, and one platform of them', async () => {
+    await using other = await startRegistry()
+    const whole = await regctl('copy', `oci:${layout}:1`, `${other.host}/x:1`)
+    expect(whole).toMatchObject({ code: 0, stderr: '' })
+    expect((await other.manifest('x', '1'))?.digest).toBe(digest)
+    const arm = await regctl('copy', `oci:${layout}`, `${other.host}/y:1`, '--platform', 'linux/arm64')
+    expect(arm.code).toBe(0)
+    expect((await other.manifest('y', '1'))?.digest).toBe(images[1]?.manifest.descriptor.digest)
+    const dry = await regctl('copy', `oci:${layout}`, `${other.host}/z:1`, '--dry-run')
+    expect(dry.code).toBe(0)
+    expect(await other.manifest('z', '1')).toBeUndefined()
+  })
+
+  it('have a digest and tags', async () => {
+    const { host } = registry
+    expect(await regctl('digest', `${host}/app:1`)).toMatchObject({ code: 0, stdout: `${digest}\n` })
+    expect(await regctl('digest', layout)).toMatchObject({ code: 0, stdout: `${digest}\n` })
+    const json = await regctl('digest', `${host}/app:1`, '--json')
+    expect(JSON.parse(json.stdout)).toMatchObject({ digest, size: expect.any(Number) })
+    expect(await regctl('tags', `${host}/app`)).toMatchObject({ code: 0, stdout: '1\n2\n' })
+    const tags = await regctl('ls', `${host}/app`, '--limit', '1', '--json')
+    expect(JSON.parse(tags.stdout)).toEqual({ repository: `${host}/app`, tags: ['1'] })
+  })
+})
