@@ -1,6 +1,7 @@
 import { Command, Flags } from '@oclif/core'
 import { type CopyEvent, createCredentialLookup, printable, proxiesFrom, RegistryClient } from '../index.js'
 import { Interruption } from './interruption.js'
+import { noticeLine } from './progress/notice.js'
 import { describeError, printError } from './report-error.js'
 
 /** Flags of every command. */
@@ -82,12 +83,8 @@ export abstract class BaseCommand extends Command {
 
   /** Shows the events that concern people in whatever way progress is shown. */
   protected warnAbout(event: CopyEvent): void {
-    if (event.type === 'warning') this.warnUser(event.message)
-    if (event.type === 'retrying') {
-      process.stderr.write(
-        `retrying: ${printable(event.operation)}: ${printable(event.cause)} (attempt ${event.attempt}, in ${(event.delayMs / 1000).toFixed(1)} s)\n`,
-      )
-    }
+    const line = noticeLine(event)
+    if (line !== undefined) process.stderr.write(line)
   }
 
   /** Prints one JSON document. */

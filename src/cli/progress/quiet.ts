@@ -1,8 +1,20 @@
-import type { ProgressRenderer } from './renderer.js'
+import type { CopyEvent } from '../../index.js'
+import { noticeLine } from './notice.js'
+import type { ProgressRenderer, ProgressStream } from './renderer.js'
 
-/** Shows nothing. */
+/** Shows no progress, but still what the user must not miss: warnings and the causes of retries. */
 export class QuietRenderer implements ProgressRenderer {
-  event(): void {}
+  readonly #notices: ProgressStream | undefined
+
+  /** @param notices where these go; undefined where another renderer shows them */
+  constructor(notices?: ProgressStream) {
+    this.#notices = notices
+  }
+
+  event(event: CopyEvent): void {
+    const line = this.#notices === undefined ? undefined : noticeLine(event)
+    if (line !== undefined) this.#notices?.write(line)
+  }
 
   end(): void {}
 }

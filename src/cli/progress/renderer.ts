@@ -53,7 +53,8 @@ export function createRenderer(
   options: RendererOptions = {},
 ): ProgressRenderer {
   const isLive = options.live !== false
-  if (mode === 'quiet' || (mode === 'json' && !isLive)) return new QuietRenderer()
+  if (mode === 'quiet') return new QuietRenderer(isLive ? streams.stderr : undefined)
+  if (mode === 'json' && !isLive) return new QuietRenderer()
   if (mode === 'json') return new JsonRenderer(streams.stderr)
   if (mode === 'tty' && isLive) return new TtyRenderer(streams, options)
   return new PlainRenderer(streams, options)
