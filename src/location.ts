@@ -15,8 +15,8 @@ export type FileFormat = 'docker-archive' | 'oci-archive' | 'oci' | 'dir'
 export class LocationError extends RegctlError {}
 
 /**
- * Reads a locator. The formats with a prefix are skopeo's; `./`, `../` and `/` begin a path; `-` is standard input or
- * output. What else there is, is `otherwise`, except that a file or folder of that name counts as a path.
+ * Reads a locator. The formats with a prefix are skopeo's; `./`, `../`, `/` and a drive letter begin a path; `-` is
+ * standard input or output. What else there is, is `otherwise`, except that a file or folder of that name counts as a path.
  *
  * @throws ContentError `bad-reference` when it is a reference that is malformed
  * @example
@@ -27,11 +27,14 @@ export async function parseLocator(text: string, otherwise: 'file' | 'registry')
   const prefixed = /^(docker-archive|oci-archive|oci|dir):(.+)$/s.exec(text)
   if (prefixed !== null) return parsePrefixed(prefixed[1] as FileFormat, prefixed[2] as string)
   if (text.startsWith('docker://')) return { kind: 'registry', reference: parseReference(text) }
-  if (/^(?:\.{0,2}\/|\.{1,2}$)/.test(text) || otherwise === 'file' || (await exists(text))) {
+  if (PATH_START.test(text) || otherwise === 'file' || (await exists(text))) {
     return { kind: 'file', path: text }
   }
   return { kind: 'registry', reference: parseReference(text) }
 }
+
+/** What no reference begins with. Windows writes paths with a backslash and a drive letter too. */
+const PATH_START = /^(?:\.{0,2}[\\/]|\.{1,2}$|[A-Za-z]:[\\/])/
 
 function parsePrefixed(format: FileFormat, rest: string): Locator {
   if (rest === '-') return { kind: 'stdio', format }
