@@ -1,0 +1,159 @@
+import { gunzipSync, gzipSync } from 'node:zlib'
+import { describe, expect, it } from 'vitest'
+import { buildLayer, configBytes } from '../../test/support/image-builder.js'
+import { MemoryFiles } from '../../test/support/memory-files.js'
+import { createContext } from '../content/context.js'
+import { type Digest, digestOf } from '../content/digest.js'
+import type { CopyEvent } from '../content/events.js'
+import { MediaType } from '../content/media-types.js'
+import { ARCHIVE_ROOT, type DockerArchiveOptions, DockerArchiveSource } from './docker-archive-source.js'
+
+const context = createContext()
+
+/** An archive of these stored layers, whose config says these diffIDs. */
+function sourceOf(
+  stored: readonly Uint8Array[],
+  diffIDs: readonly Digest[],
+  options?: DockerArchiveOptions,
+  names = stored.map((_, position) => `${position}.tar`),
+) {
+  const config = configBytes(diffIDs)
+  const files = new Map<string, Uint8Array>([['config.json', config]])
+  for (const [position, bytes] of stored.entries()) files.set(names[position] ?? '', bytes)
+  const image = { config: 'config.json', repoTags: [], layers: names }
+  return { source: new DockerArchiveSource(new MemoryFiles(files), image, options), config }
+}
+
+async function readAll(stream: AsyncIterable<unknown>): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of stream) chunks.push(chunk as Buffer)
+  return Buffer.concat(chunks)
+}
+
+async function manifestOf(source: DockerArchiveSource) {
+  const { bytes, descriptor } = await source.getManifest(ARCHIVE_ROOT, context)
+  return {
+    text: Buffer.from(bytes).toString(),
+    descriptor,
+    document: JSON.parse(Buffer.from(bytes).toString()),
+  }
+}
+
+describe('DockerArchiveSource', () => {
+  it("makes docker push's manifest, the same bytes each time", async () => {
+    const layer = await buildLayer({ seed: 1, size: 100_000 })
+    const made = []
+    for (let run = 0; run < 2; run++) {
+      const { source, config } = sourceOf([layer], [digestOf(layer)])
+      await using _ = source
+      const { text, descriptor, document } = await manifestOf(source)
+      const [entry] = document.layers
+      expect(text).toBe(`{
+   "schemaVersion": 2,
+   "mediaType": "${MediaType.dockerManifest}",
+   "config": {
+      "mediaType": "${MediaType.dockerConfig}",
+      "size": ${config.length},
+      "digest": "${digestOf(config)}"
+   },
+   "layers": [
+      {
+         "mediaType": "${MediaType.dockerLayerGzip}",
+         "size": ${entry.size},
+         "digest": "${entry.digest}"
+      }
+   ]
+}`)
+      expect(descriptor.digest).toBe(digestOf(Buffer.from(text)))
+      const stored = await readAll(await source.openBlob(entry, context))
+      expect(stored.length).toBe(entry.size)
+      expect(digestOf(gunzipSync(stored))).toBe(digestOf(layer))
+      made.push(descriptor.digest)
+    }
+    expect(made[0]).toBe(made[1])
+  })
+
+  it('makes an OCI manifest when that is asked for', async () => {
+    const layer = await buildLayer({ a: 'a\n' })
+    await using source = sourceOf([layer], [digestOf(layer)], { format: 'oci' }).source
+    const { document } = await manifestOf(source)
+    expect(document).toMatchObject({
+      mediaType: MediaType.ociManifest,
+      config: { mediaType: MediaType.ociConfig },
+      layers: [{ mediaType: MediaType.ociLayerGzip }],
+    })
+  })
+
+  it('keeps layers that are compressed already (R185), and plain ones with keep', async () => {
+    const layer = await buildLayer({ a: 'a\n' })
+    const zipped = gzipSync(layer)
+    const compression = { algorithm: 'keep' } as const
+    await using source = sourceOf([zipped, layer], [digestOf(layer), digestOf(layer)], { compression }).source
+    // One diffID has one layer: the first file stands for both.
+    const { document } = await manifestOf(source)
+    expect(document.layers.map((entry: { digest: string }) => entry.digest)).toEqual([
+      digestOf(zipped),
+      digestOf(zipped),
+    ])
+    await using plain = sourceOf([layer], [digestOf(layer)], { compression }).source
+    expect((await manifestOf(plain)).document.layers).toMatchObject([
+      { mediaType: MediaType.dockerLayer, digest: digestOf(layer), size: layer.length },
+    ])
+  })
+
+  it('names a layer that repeats each time, and prepares it once', async () => {
+    const [a, b] = [await buildLayer({ a: 'a\n' }), await buildLayer({ b: 'b\n' })]
+    const ids = [a, b, a].map(layer => digestOf(layer))
+    const events: CopyEvent[] = []
+    await using source = sourceOf([a, b], ids, {}, ['0.tar', '1.tar', '0.tar']).source
+    const early: string[] = []
+    const watching = createContext({ emit: event => events.push(event) })
+    for await (const { digest } of source.earlyBlobs(watching)) early.push(digest)
+    const { document } = await manifestOf(source)
+    const [first, second, third] = document.layers
+    expect(first).toEqual(third)
+    expect(early).toEqual([document.config.digest, first.digest, second.digest, first.digest])
+    expect(events.filter(({ type }) => type === 'layer-ready')).toHaveLength(2)
+    expect(events[0]).toMatchObject({ type: 'layers', layers: ids.map(diffID => ({ diffID })) })
+  })
+
+  it.each(['auto', 'keep'] as const)(
+    'checks what a layer holds against its diffID, with %s',
+    async algorithm => {
+      const layer = await buildLayer({ a: 'a\n' })
+      const other = digestOf(Buffer.from('other'))
+      for (const stored of [layer, gzipSync(layer)]) {
+        await using source = sourceOf([stored], [other], { compression: { algorithm } }).source
+        await expect(source.getManifest(ARCHIVE_ROOT, context)).rejects.toMatchObject({
+          kind: 'corrupt',
+          code: 'digest-mismatch',
+          message: expect.stringMatching(/^layer 0\.tar of memory, uncompressed, should have the digest /),
+        })
+      }
+    },
+  )
+
+  it('refuses layers and diffIDs that are not as many, and a layer that is not there', async () => {
+    const layer = await buildLayer({ a: 'a\n' })
+    const id = digestOf(layer)
+    const read = (source: DockerArchiveSource) => source.getManifest(ARCHIVE_ROOT, context)
+    await using more = sourceOf([layer], [id, id]).source
+    await expect(read(more)).rejects.toThrow('memory has 1 layers, but the config has 2 diffIDs')
+    await using none = sourceOf([], [id]).source
+    await expect(read(none)).rejects.toThrow('memory names no layers, but the config has 1 diffIDs')
+    await using missing = sourceOf([], [id], {}, ['gone.tar']).source
+    await expect(read(missing)).rejects.toMatchObject({
+      code: 'missing-layer',
+      message: 'layer gone.tar is not in memory',
+    })
+  })
+
+  it('has no other manifest and no other blob', async () => {
+    await using source = sourceOf([], []).source
+    const digest = digestOf(Buffer.from('other'))
+    await expect(source.getManifest(digest, context)).rejects.toMatchObject({ code: 'missing-manifest' })
+    const descriptor = { mediaType: MediaType.dockerLayer, digest, size: 5 }
+    await expect(source.openBlob(descriptor, context)).rejects.toMatchObject({ code: 'missing-blob' })
+    expect(await source.listReferrers()).toEqual([])
+  })
+})
