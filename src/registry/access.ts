@@ -1,6 +1,6 @@
 import type { Context } from '../content/store.js'
 import { readErrorBody } from './error-body.js'
-import { RegistryError } from './registry-error.js'
+import { RegistryError, waysToLogIn } from './registry-error.js'
 import type { Retrier } from './retry.js'
 import { mergeScopes, repositoryScope } from './scope.js'
 import type { Endpoint, Method, RegistryRequest, RegistryResponse, RequestBody, Send } from './send.js'
@@ -111,8 +111,8 @@ const REASONS: ReadonlyMap<number, string> = new Map([
 ])
 
 function loginHint({ endpoint }: RegistryRequest, credentialFrom: string | undefined): string {
-  if (credentialFrom === undefined) return `Run \`regctl login ${endpoint.registry}\``
-  return `The credentials for ${endpoint.registry} are from ${credentialFrom}; run \`regctl login ${endpoint.registry}\` to replace them`
+  if (credentialFrom === undefined) return waysToLogIn(endpoint.registry)
+  return `The credentials for ${endpoint.registry} are from ${credentialFrom}. ${waysToLogIn(endpoint.registry)}`
 }
 
 /** The digest that a response names; undefined when it names none. */

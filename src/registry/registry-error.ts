@@ -45,3 +45,8 @@ export class RegistryError extends RegctlError {
     this.codes = details.codes ?? []
   }
 }
+
+/** How to come in where credentials are missing or wrong. */
+export function waysToLogIn(registry: string): string {
+  return `Log in with \`docker login ${registry}\`, or give \`--username\` and \`--password-stdin\``
+}

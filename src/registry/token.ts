@@ -2,7 +2,7 @@ import { parseJsonObject } from '../content/manifest.js'
 import type { Credential } from '../credentials/credential-store.js'
 import type { Challenge } from './challenge.js'
 import { readErrorBody } from './error-body.js'
-import { RegistryError } from './registry-error.js'
+import { RegistryError, waysToLogIn } from './registry-error.js'
 import { formatScope, type Scope } from './scope.js'
 import { isSuccess, type RegistryRequest, type RegistryResponse, type Send } from './send.js'
 import { resolveServerUrl, UnsafeUrlError, type UrlPolicy } from './urls.js'
@@ -180,6 +180,6 @@ function refusal(request: RegistryRequest, response: RegistryResponse, wanted: T
     attempts: response.attempts,
     reason: isDenied ? reason : 'no token',
     outcome: `answered ${response.status}${text === '' ? '' : ` (${text})`}`,
-    hint: isDenied ? `Run \`regctl login ${registry}\`` : undefined,
+    hint: isDenied ? waysToLogIn(registry) : undefined,
   })
 }

@@ -25,7 +25,8 @@ const LAYER = /^([0-9a-f]{12}): (.+)$/
  * @throws Error when a line has another form than those that `docker push` writes, or a layer has two outcomes
  */
 export function parsePushLines(stdout: string): PushLines {
-  const [header = '', ...lines] = stdout.replace(/\n$/, '').split('\n')
+  // A reference without a tag is told first.
+  const [header = '', ...lines] = stdout.replace(/^Using default tag: latest\n|\n$/g, '').split('\n')
   const [, tag = '', digest = '', size = ''] = TRAILER.exec(lines.pop() ?? '') ?? wrong(stdout)
   const prepared: string[] = []
   const outcomes: Record<string, string> = {}
