@@ -31,6 +31,8 @@ export interface Recompression {
 export async function recompress(input: Readable, work: Recompression): Promise<SpooledBytes> {
   const { from, to, level, plain, what, spool, signal } = work
   const options = level === undefined ? {} : { level }
+  // A damaged input may fail its own check after the decompressor has given up, and nobody listens to it any more.
+  input.on('error', () => {})
   try {
     const content = joinStreams(from === 'none' ? input : decompress(input, from, { what }), hashing(plain))
     // Where no compressor can be made, nobody else takes the error of an input that ends early.
