@@ -3,8 +3,7 @@ import type { LayerCompression } from '../compression/layer-compression.js'
 import { Spool } from '../compression/spool.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf, isDigest } from '../content/digest.js'
-import { LAYER_TYPES } from '../content/layer-types.js'
-import { CONFIG_LIMIT_BYTES, rawManifest } from '../content/manifest.js'
+import { CONFIG_LIMIT_BYTES } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { digestMismatch } from '../content/verify.js'
@@ -12,6 +11,7 @@ import { WeightedLimit } from '../limit.js'
 import type { FileSet } from '../tar/file-set.js'
 import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
 import { type PreparedLayer, prepareLayer } from './layers.js'
+import { makeManifest } from './make-manifest.js'
 import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
 
 /** How the images of a docker-archive are presented. */
@@ -238,30 +238,4 @@ function wrongConfig(what: string, named: Digest, found: Digest): DockerArchiveE
     message,
     'If it was edited on purpose, push it with `--trust-config`',
   )
-}
-
-/**
- * The manifest's bytes. Docker's has the order of fields and the indentation that `docker push` gives it
- * (Docker's image manifest version 2, schema 2); the OCI one is compact (image-spec, Image Manifest).
- */
-function makeManifest(
-  config: Uint8Array,
-  layers: readonly PreparedLayer[],
-  format: 'docker' | 'oci',
-  label: string,
-): RawManifest {
-  const mediaType = format === 'oci' ? MediaType.ociManifest : MediaType.dockerManifest
-  const configType = format === 'oci' ? MediaType.ociConfig : MediaType.dockerConfig
-  const document = {
-    schemaVersion: 2,
-    mediaType,
-    config: { mediaType: configType, size: config.length, digest: digestOf(config) },
-    layers: layers.map(({ compression, size, digest }) => {
-      const layerType = LAYER_TYPES[format][compression]
-      if (layerType === undefined) throw new TypeError(`${label}: no ${format} layer type for ${compression}`)
-      return { mediaType: layerType, size, digest }
-    }),
-  }
-  const json = JSON.stringify(document, undefined, format === 'docker' ? 3 : undefined)
-  return rawManifest(mediaType, new TextEncoder().encode(json))
 }
