@@ -124,9 +124,8 @@ function targetsOf(references: readonly Reference[]): PushTarget[] {
 
 /**
  * Pushes one image to its repositories. The file is read once, and each registry gets every blob once: a second
- * repository on it mounts what the first one got. A target that fails does not stop the others.
- *
- * @throws RegctlError when the image can't be read and nothing was begun
+ * repository on it mounts what the first one got. A target that fails does not stop the others, and an image that can't
+ * be read fails for each of its targets: nothing is thrown.
  */
 export async function push(
   { image, targets }: ImagePush,
@@ -134,19 +133,24 @@ export async function push(
   context: Context,
   selection: PushSelection & CopyOptions = {},
 ): Promise<PushResult[]> {
-  const { source, root } = await chooseRoot(image, selection, context)
-  await using chosen = convert(source, image, selection.conversion ?? {})
-  const copyTargets: CopyTarget[] = targets.map(target => ({
-    sink: client.repository(target.registry, target.name),
-    tags: target.tags,
-    group: target.registry,
-  }))
-  const result = await copy(chosen.source, root, copyTargets, context, selection)
-  return targets.map((target, position) => {
-    const targetResult = result.targets[position]
-    if (targetResult === undefined) throw new TypeError('a copy has as many results as targets')
-    return { ...targetResult, target, root: result.root }
-  })
+  try {
+    const { source, root } = await chooseRoot(image, selection, context)
+    await using chosen = convert(source, image, selection.conversion ?? {})
+    const copyTargets: CopyTarget[] = targets.map(target => ({
+      sink: client.repository(target.registry, target.name),
+      tags: target.tags,
+      group: target.registry,
+    }))
+    const result = await copy(chosen.source, root, copyTargets, context, selection)
+    return result.targets.map((ended, position) => ({
+      ...ended,
+      target: targets[position] as PushTarget,
+      root: result.root,
+    }))
+  } catch (error) {
+    const nothing = { copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0 }
+    return targets.map(target => ({ ...nothing, label: target.repository, target, root: undefined, error }))
+  }
 }
 
 async function chooseRoot(image: ImageEntry, selection: PushSelection, context: Context): Promise<Root> {

@@ -7,7 +7,6 @@ import {
   type ProgressStreams,
 } from './progress/renderer.js'
 import { pushedLine, pushHeader } from './progress/words.js'
-import { errorLines } from './report-error.js'
 
 /**
  * Shows the push of one image as `docker push` does. The first repository's progress is live; what happens to the others
@@ -41,14 +40,12 @@ export class PushDisplay {
     this.#renderers[0]?.end()
   }
 
-  /** Shows how it ended, target by target. */
+  /** Shows how it ended, target by target. Errors are for the caller to tell. */
   end(results: readonly PushResult[]): void {
     for (const [position, result] of results.entries()) {
       if (position > 0) this.#header(position)
       this.#renderers[position]?.end()
       if (result.error === undefined) this.#done(result)
-      // A single target's error is the command's own.
-      else if (results.length > 1) this.#streams.stderr.write(errorLines(result.error))
     }
   }
 

@@ -22,7 +22,7 @@ import { EXIT_CODES } from '../exit-codes.js'
 import { compressionFlag, fileFlags, platformFlag, transferFlags } from '../image-flags.js'
 import { chooseMode, type ProgressMode } from '../progress/renderer.js'
 import { PushDisplay } from '../push-display.js'
-import { describeError } from '../report-error.js'
+import { describeError, printError } from '../report-error.js'
 
 export default class Push extends BaseCommand {
   static override summary = 'Push a local image to a registry'
@@ -160,9 +160,13 @@ for names. Several are served in one run: the source is read once and each regis
       }
     }
     if (failed === undefined) return
-    if (results.length === 1 && !flags.json) throw failed.error
-    // The display, or the document, has told each error.
-    process.exitCode = EXIT_CODES[describeError(failed.error, this.interruption.signal.aborted).kind]
+    const interrupted = this.interruption.signal.aborted
+    process.exitCode = EXIT_CODES[describeError(failed.error, interrupted).kind]
+    if (flags.json) return
+    // What is wrong with the image is wrong for each of its targets, and told once.
+    for (const error of new Set(results.map(result => result.error))) {
+      if (error !== undefined) printError(error, { debug: flags.debug, interrupted })
+    }
   }
 }
 
