@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
+import { missingImages } from '../../test/support/images.js'
 import { RegctlError } from '../errors.js'
 import type { FileSet } from '../tar/file-set.js'
 import { openArchive, openArchiveStream } from './open-archive.js'
@@ -83,7 +84,7 @@ async function codesOf(files: FileSet): Promise<Set<string>> {
   return codes
 }
 
-describe.each([
+describe.skipIf(missingImages() !== undefined).each([
   ['from a file', fromFile],
   ['through a pipe', fromPipe],
 ])('a broken archive %s', (_how, openBroken) => {

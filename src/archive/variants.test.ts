@@ -1,6 +1,7 @@
 import { createReadStream, readdirSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it } from 'vitest'
+import { missingImages } from '../../test/support/images.js'
 import { type Digest, Digester } from '../content/digest.js'
 import type { FileSet } from '../tar/file-set.js'
 import { openArchive, openArchiveStream } from './open-archive.js'
@@ -8,7 +9,8 @@ import { openArchive, openArchiveStream } from './open-archive.js'
 const IMAGES = fileURLToPath(new URL('../../../shared/images/', import.meta.url))
 const { signal } = new AbortController()
 const UNSUPPORTED = ['oci-lz4.tar.lz4', 'oci-lzma.tar.lzma']
-const VARIANTS = readdirSync(`${IMAGES}variants`).filter(name => !UNSUPPORTED.includes(name))
+const isMissing = missingImages() !== undefined
+const VARIANTS = isMissing ? [] : readdirSync(`${IMAGES}variants`).filter(name => !UNSUPPORTED.includes(name))
 
 async function digestsOf(files: FileSet): Promise<Map<string, Digest>> {
   const digests = new Map<string, Digest>()
@@ -63,7 +65,7 @@ function expectSameFiles(variant: string, files: Map<string, Digest>, base: Map<
 /** Layers by digest: also where a variant gave them other names. */
 const RENAMED = VARIANTS.filter(name => /^da-(flat-names|hardlinks|symlinks|long-)/.test(name))
 
-describe('openArchive', () => {
+describe.skipIf(isMissing)('openArchive', () => {
   it.each(VARIANTS)('reads variants/%s as the archive it was made from', async variant => {
     expectSameFiles(variant, await digestsIn(`${IMAGES}variants/${variant}`), await baseOf(variant))
   })
@@ -76,7 +78,7 @@ describe('openArchive', () => {
   })
 })
 
-describe('openArchiveStream', () => {
+describe.skipIf(isMissing)('openArchiveStream', () => {
   it.each(VARIANTS)('reads variants/%s through a pipe as from the file', async variant => {
     const path = `${IMAGES}variants/${variant}`
     const input = createReadStream(path, { highWaterMark: 1000 })
@@ -85,8 +87,8 @@ describe('openArchiveStream', () => {
   })
 })
 
-describe('every valid image that is a file', () => {
-  const paths = readdirSync(IMAGES).filter(name => /\.(tar|tgz)/.test(name))
+describe.skipIf(isMissing)('every valid image that is a file', () => {
+  const paths = (isMissing ? [] : readdirSync(IMAGES)).filter(name => /\.(tar|tgz)/.test(name))
 
   it.each(paths)('reads the same from %s and through a pipe', async name => {
     const path = IMAGES + name

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { missingTool } from '../../test/support/tools.js'
 import { parseHeader } from './header.js'
 import { encodeHeaders } from './header-encode.js'
 import { indexTar } from './tar-index.js'
@@ -50,22 +51,30 @@ describe('TarWriter', () => {
     expect(await files.stat('empty')).toEqual({ name: 'empty', size: 0 })
   })
 
-  it('writes what tar lists, with nothing of this machine or this day', async () => {
-    const path = join(folder, 'a.tar')
-    await write(path)
-    const listed = execFileSync('tar', [
-      '-tvf',
-      path,
-      '--numeric-owner',
-      '--utc',
-      '--full-time',
-      '--quoting-style=literal',
-    ])
-    const lines = listed.toString().trimEnd().split('\n')
-    expect(lines[0]).toMatch(/^drwxr-xr-x 0\/0 +0 1970-01-01 00:00:00 blobs\/$/)
-    expect(lines[1]).toMatch(/^-rw-r--r-- 0\/0 +13 1970-01-01 00:00:00 manifest.json$/)
-    expect(lines.map(line => line.split(' 00:00:00 ')[1])).toEqual(['blobs/', ...NAMES, 'empty', 'streamed'])
-  })
+  it.skipIf(missingTool('tar') !== undefined)(
+    'writes what tar lists, with nothing of this machine or this day',
+    async () => {
+      const path = join(folder, 'a.tar')
+      await write(path)
+      const listed = execFileSync('tar', [
+        '-tvf',
+        path,
+        '--numeric-owner',
+        '--utc',
+        '--full-time',
+        '--quoting-style=literal',
+      ])
+      const lines = listed.toString().trimEnd().split('\n')
+      expect(lines[0]).toMatch(/^drwxr-xr-x 0\/0 +0 1970-01-01 00:00:00 blobs\/$/)
+      expect(lines[1]).toMatch(/^-rw-r--r-- 0\/0 +13 1970-01-01 00:00:00 manifest.json$/)
+      expect(lines.map(line => line.split(' 00:00:00 ')[1])).toEqual([
+        'blobs/',
+        ...NAMES,
+        'empty',
+        'streamed',
+      ])
+    },
+  )
 
   it('writes the same bytes every time', async () => {
     await write(join(folder, 'a.tar'))

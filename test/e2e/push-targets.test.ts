@@ -2,7 +2,7 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeDockerArchive } from '../support/archive-builder.js'
-import { imagePath } from '../support/images.js'
+import { imagePath, missingImages } from '../support/images.js'
 import { regctl } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { startRegistry } from './test-registry.js'
@@ -95,19 +95,22 @@ describe('push to several places', () => {
     expect(second?.digest).not.toBe(first?.digest)
   })
 
-  it('pushes the other images with --all when one of them is broken, and tells which', async () => {
-    await using registry = await startRegistry()
-    const layout = join(folder.path, 'layout')
-    await cp(imagePath('umoci04-layout'), layout, { recursive: true })
-    const broken = '0d3eae69844f771cafb8124d667b3c298fefffba4b8167fb901f19df7fcbee18'
-    await rm(join(layout, 'blobs/sha256', broken))
-    const { code, stderr } = await regctl('push', layout, `${registry.host}/umoci`, '--all')
-    expect(code).toBe(6)
-    expect(stderr.match(/^error: /gm)).toHaveLength(1)
-    expect(stderr).toContain(`sha256:${broken}`)
-    expect(await registry.manifest('umoci', 'v1')).toBeDefined()
-    expect(await registry.manifest('umoci', 'latest')).toBeUndefined()
-  })
+  it.skipIf(missingImages() !== undefined)(
+    'pushes the other images with --all when one of them is broken, and tells which',
+    async () => {
+      await using registry = await startRegistry()
+      const layout = join(folder.path, 'layout')
+      await cp(imagePath('umoci04-layout'), layout, { recursive: true })
+      const broken = '0d3eae69844f771cafb8124d667b3c298fefffba4b8167fb901f19df7fcbee18'
+      await rm(join(layout, 'blobs/sha256', broken))
+      const { code, stderr } = await regctl('push', layout, `${registry.host}/umoci`, '--all')
+      expect(code).toBe(6)
+      expect(stderr.match(/^error: /gm)).toHaveLength(1)
+      expect(stderr).toContain(`sha256:${broken}`)
+      expect(await registry.manifest('umoci', 'v1')).toBeDefined()
+      expect(await registry.manifest('umoci', 'latest')).toBeUndefined()
+    },
+  )
 
   it('refuses --all with several references, since the names come from the file', async () => {
     await using registry = await startRegistry()
