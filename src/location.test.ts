@@ -1,6 +1,9 @@
+import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
+import { createContext } from './content/context.js'
 import { parseReference } from './content/reference.js'
 import { parseLocator } from './location.js'
+import { openImageFile } from './open-image-file.js'
 
 describe('parseLocator', () => {
   it.each([
@@ -56,5 +59,13 @@ describe('parseLocator', () => {
 
   it('refuses what is neither', async () => {
     await expect(parseLocator('Not A Name', 'registry')).rejects.toMatchObject({ code: 'bad-reference' })
+  })
+})
+
+it('refuses to wait for an image at a terminal', async () => {
+  const stdin = Object.assign(Readable.from([]), { isTTY: true })
+  await expect(openImageFile({ kind: 'stdio' }, createContext(), { stdin })).rejects.toMatchObject({
+    kind: 'usage',
+    message: 'standard input is a terminal, and no image',
   })
 })

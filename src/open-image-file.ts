@@ -34,6 +34,13 @@ export async function openImageFile(
   context: Context,
   options: OpenOptions,
 ): Promise<ImageFile> {
+  if (locator.kind === 'stdio' && (options.stdin as Partial<NodeJS.ReadStream>).isTTY === true) {
+    throw new LocationError('standard input is a terminal, and no image', {
+      kind: 'usage',
+      code: 'stdin-is-terminal',
+      hint: 'Pipe an image into it: `docker save NAME | regctl push - REF`',
+    })
+  }
   const archiveOptions = { signal: context.signal }
   const files =
     locator.kind === 'stdio'
