@@ -1,6 +1,5 @@
-import { type Readable, Transform } from 'node:stream'
+import { countStream } from '../content/count-stream.js'
 import type { Descriptor } from '../content/descriptor.js'
-import { joinStreams } from '../content/join-streams.js'
 import type { BlobContent, Context, Source } from '../content/store.js'
 import { verifyStream } from '../content/verify.js'
 
@@ -28,17 +27,4 @@ export function blobContent(
       })
     },
   }
-}
-
-/** Tells the absolute offset after each chunk that passes. Owns `input` as a pipe does. */
-function countStream(input: Readable, from: number, tell: (offset: number) => void): Readable {
-  let offset = from
-  const counter = new Transform({
-    transform(chunk: Buffer, _encoding, done) {
-      offset += chunk.length
-      tell(offset)
-      done(null, chunk)
-    },
-  })
-  return joinStreams(input, counter)
 }

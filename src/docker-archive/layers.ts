@@ -5,6 +5,7 @@ import type { LayerCompression } from '../compression/layer-compression.js'
 import { recompress } from '../compression/recompress.js'
 import { type Compression, sniffCompression } from '../compression/sniff.js'
 import { hashing, type Spool } from '../compression/spool.js'
+import { countStream } from '../content/count-stream.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import { joinStreams } from '../content/join-streams.js'
 import { digestMismatch } from '../content/verify.js'
@@ -17,8 +18,6 @@ export interface PreparedLayer {
   /** In bytes, as stored. */
   size: number
   compression: 'none' | 'gzip' | 'zstd'
-  /** True when the stored bytes are not those of the archive's file. */
-  recompressed: boolean
   open(from?: number): Promise<Readable>
 }
 
@@ -50,7 +49,7 @@ export async function prepareLayer(name: string, diffID: Digest, work: LayerWork
   const spooled = level === undefined && found === 'none' && wanted === 'gzip' ? entry.spooled : undefined
   if (spooled?.gzip !== undefined && algorithmOf(diffID) === algorithmOf(spooled.digest)) {
     checkDiffID(what, diffID, spooled.digest)
-    return { ...spooled.gzip, compression: 'gzip', recompressed: true }
+    return { ...spooled.gzip, compression: 'gzip' }
   }
   return await recompressLayer(entry, found, wanted, diffID, what, work)
 }
@@ -85,7 +84,6 @@ async function keepLayer(
     digest: stored.digest(),
     size: stored.size,
     compression,
-    recompressed: false,
     open: from => work.files.open(entry.name, from),
   }
 }
@@ -100,11 +98,11 @@ async function recompressLayer(
 ): Promise<PreparedLayer> {
   const plain = new Digester(algorithmOf(diffID))
   const { level } = work.compression
-  const input = joinStreams(await work.files.open(entry.name), hashing(new Digester(), work.tell))
+  const input = countStream(await work.files.open(entry.name), 0, work.tell)
   const { spool, signal } = work
   const spooled = await recompress(input, { from: found, to: wanted, level, plain, what, spool, signal })
   checkDiffID(what, diffID, plain.digest())
-  return { ...spooled, compression: wanted, recompressed: true }
+  return { ...spooled, compression: wanted }
 }
 
 function checkDiffID(what: string, expected: Digest, found: Digest): void {
