@@ -50,6 +50,17 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   throw new LayoutError(`${path} is not a regular file`, { kind: 'corrupt', code: 'bad-member-type' })
 }
 
+/** Writes a new file, and waits until it is on the disk. */
+export async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await createExclusive(path)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
 /**
  * Replaces a small file as one step that survives a crash: readers see the old content or the new, never a part.
  * A link at `path` is replaced, not followed.
@@ -57,13 +68,7 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
 export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
   const temporary = `${path}.${uniqueName()}`
   try {
-    const file = await createExclusive(temporary)
-    try {
-      await file.writeFile(bytes)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
+    await writeSynced(temporary, bytes)
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })

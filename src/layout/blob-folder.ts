@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
 import { type Expected, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { createExclusive, openRegular, syncFolder, uniqueName, writeVerified } from './atomic-file.js'
+import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from './atomic-file.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 
@@ -84,15 +84,7 @@ export class BlobFolder {
 
   /** Writes a blob whose bytes have been checked. */
   async writeBytes(digest: Digest, bytes: Uint8Array): Promise<void> {
-    await this.#place(digest, async temporary => {
-      const file = await createExclusive(temporary)
-      try {
-        await file.writeFile(bytes)
-        await file.sync()
-      } finally {
-        await file.close()
-      }
-    })
+    await this.#place(digest, temporary => writeSynced(temporary, bytes))
   }
 
   /**
