@@ -42,7 +42,9 @@ export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
 export {
   type FileFormat,
+  type LocalLocator,
   type Locator,
+  parseLocalLocator,
   parseLocator,
 } from './location.js'
 export { formatFor, labelOf, type OpenedSink, type OpenedSource, openSink, openSource } from './open-ends.js'

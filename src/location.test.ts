@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import { createContext } from './content/context.js'
 import { parseReference } from './content/reference.js'
-import { parseLocator } from './location.js'
+import { parseLocalLocator, parseLocator } from './location.js'
 import { openImageFile } from './open-image-file.js'
 
 describe('parseLocator', () => {
@@ -67,5 +67,13 @@ it('refuses to wait for an image at a terminal', async () => {
   await expect(openImageFile({ kind: 'stdio' }, createContext(), { stdin })).rejects.toMatchObject({
     kind: 'usage',
     message: 'standard input is a terminal, and no image',
+  })
+})
+
+it('says where to turn with a reference in place of a file', async () => {
+  await expect(parseLocalLocator('docker://localhost:5000/app')).rejects.toMatchObject({
+    kind: 'usage',
+    message: 'docker://localhost:5000/app is in a registry',
+    hint: 'Use `regctl copy` from one registry to another',
   })
 })

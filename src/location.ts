@@ -8,6 +8,9 @@ export type Locator =
   | { kind: 'file'; path: string; format?: FileFormat; image?: string }
   | { kind: 'stdio'; format?: FileFormat }
 
+/** Where an image can be on this machine. */
+export type LocalLocator = Exclude<Locator, { kind: 'registry' }>
+
 /** The formats of images on disk, with skopeo's names. */
 export type FileFormat = 'docker-archive' | 'oci-archive' | 'oci' | 'dir'
 
@@ -50,4 +53,19 @@ async function exists(path: string): Promise<boolean> {
     () => true,
     () => false,
   )
+}
+
+/**
+ * Reads a locator of something on this machine.
+ *
+ * @throws LocationError `not-local` when it names a registry
+ */
+export async function parseLocalLocator(text: string): Promise<LocalLocator> {
+  const locator = await parseLocator(text, 'file')
+  if (locator.kind !== 'registry') return locator
+  throw new LocationError(`${text} is in a registry`, {
+    kind: 'usage',
+    code: 'not-local',
+    hint: 'Use `regctl copy` from one registry to another',
+  })
 }

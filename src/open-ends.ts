@@ -10,7 +10,7 @@ import { selectImage } from './image-selection.js'
 import { DirSink } from './layout/dir-sink.js'
 import { type LayoutArchiveOptions, LayoutArchiveSink } from './layout/layout-archive-sink.js'
 import { LayoutStore } from './layout/layout-store.js'
-import type { FileFormat, Locator } from './location.js'
+import type { FileFormat, LocalLocator, Locator } from './location.js'
 import { openImageFile } from './open-image-file.js'
 import type { RegistryClient } from './registry/client.js'
 
@@ -98,10 +98,7 @@ export async function openSink(locator: Locator, options: SinkOptions): Promise<
 }
 
 /** The format in which a locator is written: what it states, what was asked for, or what its path looks like. */
-export async function formatFor(
-  locator: Exclude<Locator, { kind: 'registry' }>,
-  asked: FileFormat | undefined,
-): Promise<FileFormat> {
+export async function formatFor(locator: LocalLocator, asked: FileFormat | undefined): Promise<FileFormat> {
   const stated = locator.format ?? asked
   if (stated !== undefined) return stated
   return locator.kind === 'file' && (await isFolder(locator.path)) ? 'oci' : 'docker-archive'

@@ -7,13 +7,8 @@ import type { DockerArchiveOptions } from './docker-archive/docker-archive-sourc
 import { MANIFEST_JSON } from './docker-archive/manifest-json.js'
 import { openDir } from './layout/dir-source.js'
 import { openLayout } from './layout/layout-source.js'
-import { type FileFormat, LocationError } from './location.js'
+import { type LocalLocator, LocationError } from './location.js'
 import type { FileSet } from './tar/file-set.js'
-
-/** A locator of something on this machine, as {@link openImageFile} needs to know it. */
-type LocalLocator =
-  | { kind: 'file'; path: string; format?: FileFormat }
-  | { kind: 'stdio'; format?: FileFormat }
 
 /** What {@link openImageFile} takes besides the locator. */
 export interface OpenOptions extends DockerArchiveOptions {

@@ -10,11 +10,10 @@ import {
   openSink,
   openSource,
   type Platform,
-  parseLocator,
+  parseLocalLocator,
   parsePlatform,
   parseReference,
   platformRoot,
-  RegctlError,
   repositoryOf,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
@@ -52,14 +51,7 @@ export default class Pull extends BaseCommand {
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Pull)
     const reference = parseReference(args.ref)
-    const to = await parseLocator(args.dest, 'file')
-    if (to.kind === 'registry') {
-      throw new RegctlError(`${args.dest} is in a registry`, {
-        kind: 'usage',
-        code: 'not-local',
-        hint: 'Use `regctl copy` from one registry to another',
-      })
-    }
+    const to = await parseLocalLocator(args.dest)
     const display = new CopyDisplay(flags, 'pull', to.kind === 'stdio')
     const context = createContext({
       signal: this.interruption.signal,

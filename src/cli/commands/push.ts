@@ -10,7 +10,7 @@ import {
   openImageFile,
   type PushResult,
   parseDigest,
-  parseLocator,
+  parseLocalLocator,
   parseReference,
   planPush,
   planPushAll,
@@ -86,14 +86,7 @@ for names. Several are served in one run: the source is read once and each regis
     const { argv, flags } = await this.parse(Push)
     const [source = '', ...references] = argv as string[]
     const expected = flags['expect-digest'] === undefined ? undefined : parseExpected(flags['expect-digest'])
-    const locator = await parseLocator(source, 'file')
-    if (locator.kind === 'registry') {
-      throw new RegctlError(`${source} is in a registry`, {
-        kind: 'usage',
-        code: 'not-local',
-        hint: 'Use `regctl copy` from one registry to another',
-      })
-    }
+    const locator = await parseLocalLocator(source)
     if (locator.kind === 'stdio' && flags['password-stdin']) {
       throw new RegctlError('standard input is both the image and the password', {
         kind: 'usage',

@@ -6,7 +6,7 @@ import {
   LayoutCollection,
   MemoryCollection,
   openImageFile,
-  parseLocator,
+  parseLocalLocator,
   RegctlError,
   type RepositoryCollection,
   servedImages,
@@ -92,8 +92,7 @@ for each repository). With a source it shows the images of that file or folder, 
     data: string | undefined,
   ): Promise<RepositoryCollection> {
     if (source !== undefined) {
-      const locator = await parseLocator(source, 'file')
-      if (locator.kind === 'registry') throw new Error('a file was asked for')
+      const locator = await parseLocalLocator(source)
       const context = createContext({
         signal: this.interruption.signal,
         emit: event => this.warnAbout(event),
