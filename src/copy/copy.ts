@@ -61,11 +61,11 @@ const DEFAULT_JOBS = 4
  * Copies a manifest, or an index with everything below it, to one or several targets, and never changes a byte. Blobs
  * go first, then manifests from the leaves to the root, then the tags. What is in place already is not sent.
  *
- * A target that fails does not stop the others: its error is in its result. Sinks are committed, but neither they nor
+ * A target that fails does not stop the others: its error is in its result, and so is, for each of them, that of a source
+ * that can't be read. Nothing is thrown. Sinks are committed, but neither they nor
  * the source are disposed.
  *
  * @param root tag or digest, as the source knows it
- * @throws RegctlError when the source's manifests can't be read and nothing was begun
  * @example
  * const result = await copy(layout, 'latest', [{ sink: repository, tags: ['1.0'] }], context)
  */

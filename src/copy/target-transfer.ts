@@ -10,6 +10,7 @@ import { blobContent } from './transfer.js'
 const BYTES_IN_FLIGHT_PER_JOB = 32 * 1024 * 1024
 /** Blobs up to 1 MiB count little, so that many of them can be on the way at once (rule R201). */
 const SMALL_BLOBS_PER_JOB = 4
+
 /** Where a transfer goes. */
 interface TransferTarget {
   sink: Sink
