@@ -12,7 +12,7 @@ export { type ImageManifest, type Index, parseManifest } from './content/manifes
 export { isIndexType, MediaType } from './content/media-types.js'
 export { MemoryCollection } from './content/memory-collection.js'
 export { MemoryStore } from './content/memory-store.js'
-export { formatPlatform, parsePlatform } from './content/platform.js'
+export { formatPlatform, hostPlatform, parsePlatform } from './content/platform.js'
 export { printable } from './content/printable.js'
 export {
   formatReference,
@@ -47,8 +47,9 @@ export {
   parseLocalLocator,
   parseLocator,
 } from './location.js'
-export { formatFor, labelOf, type OpenedSink, type OpenedSource, openSink, openSource } from './open-ends.js'
 export { type OpenOptions, openImageFile } from './open-image-file.js'
+export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
+export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
 export {
   type ImagePush,
   type PushResult,

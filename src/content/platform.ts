@@ -68,6 +68,14 @@ function normalizeVariant(architecture: string, variant: string | undefined): st
   return named === '' || named === BASE_VARIANTS[architecture] ? undefined : named
 }
 
+/** What containers on this machine run: Linux, on the architecture of this process. */
+export function hostPlatform(): Platform {
+  return normalizePlatform({ os: 'linux', architecture: HOST_ARCHITECTURES[process.arch] ?? process.arch })
+}
+
+/** Node's names of architectures, where they are not those of images. */
+const HOST_ARCHITECTURES: Partial<Record<string, string>> = { x64: 'amd64', ia32: '386' }
+
 /** A platform as people write it: `linux/arm/v7`. */
 export function formatPlatform(platform: Platform): string {
   const { os, architecture, variant } = platform

@@ -80,6 +80,12 @@ export interface Sink extends AsyncDisposable {
   hasBlob(descriptor: Descriptor, context: Context): Promise<boolean>
 
   /**
+   * What a tag or digest stands for, with its true media type; undefined when there is nothing. Absent where nothing
+   * can be looked up before the end: in an archive that is being written.
+   */
+  statManifest?(tagOrDigest: string, context: Context): Promise<Descriptor | undefined>
+
+  /**
    * Puts a blob in place. It is visible only after all its bytes were there with the right digest. When the
    * stream fails, nothing of it stays.
    */

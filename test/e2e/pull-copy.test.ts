@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuiltImage, buildImage, buildIndex, writeLayout } from '../support/image-builder.js'
+import { schemaErrors } from '../support/json-schema.js'
 import { regctl } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { readTar } from './tar-files.js'
@@ -77,6 +78,22 @@ describe('images in registries', () => {
     expect(other.stderr).toContain('hint: It has linux/amd64, linux/arm64')
   })
 
+  it('are known by their digest where a tag is named with it, and a tag that has moved is told', async () => {
+    const first = `${registry.host}/app:1@${digest}`
+    expect(await regctl('digest', first)).toMatchObject({ code: 0, stdout: `${digest}\n`, stderr: '' })
+    const arm = images[1]?.manifest.descriptor.digest
+    const moved = await regctl('pull', `${registry.host}/app:1@${arm}`, join(folder.path, 'moved'))
+    expect(moved).toMatchObject({
+      code: 0,
+      stderr: `warning: ${registry.host}/app:1 is ${digest} by now, not ${arm}: the digest counts\n`,
+    })
+    expect(moved.stdout).toContain(`Digest: ${arm}\n`)
+    const gone = await regctl('copy', `${registry.host}/app:gone@${arm}`, join(folder.path, 'gone'))
+    expect(gone.stderr).toBe(
+      `warning: there is no tag ${registry.host}/app:gone any more: the digest counts\n`,
+    )
+  })
+
   it('are not found where they are not, and nothing is left under the final name', async () => {
     const out = join(folder.path, 'missing.tar')
     const { code, stderr } = await regctl('pull', `${registry.host}/app:none`, out, '--format', 'oci-archive')
@@ -135,6 +152,9 @@ describe('images in registries', () => {
     expect(await regctl('digest', layout)).toMatchObject({ code: 0, stdout: `${digest}\n` })
     const json = await regctl('digest', `${host}/app:1`, '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ digest, size: expect.any(Number) })
+    expect(schemaErrors('digest', json.stdout)).toEqual([])
+    expect(schemaErrors('error', (await regctl('digest', `${host}/none`, '--json')).stdout)).toEqual([])
+    expect(schemaErrors('digest', JSON.stringify({ digest }))).not.toEqual([])
     expect(await regctl('tags', `${host}/app`)).toMatchObject({ code: 0, stdout: '1\n2\n' })
     const tags = await regctl('ls', `${host}/app`, '--limit', '1', '--json')
     expect(JSON.parse(tags.stdout)).toEqual({ repository: `${host}/app`, tags: ['1'] })

@@ -8,7 +8,6 @@ import {
   openSink,
   openSource,
   parseLocator,
-  platformRoot,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { CopyDisplay } from '../copy-display.js'
@@ -53,16 +52,15 @@ export default class Copy extends BaseCommand {
     await using source = await openSource(from, context, {
       client,
       stdin: process.stdin,
-      ...(flags.image !== undefined && { image: flags.image }),
+      image: flags.image,
+      platform: flags.platform,
     })
     await using sink = await openSink(to, { client, stdout: process.stdout })
     const target: CopyTarget = {
       sink: sink.sink,
       tags: sink.tags.length > 0 ? sink.tags : to.kind === 'registry' ? [] : source.tags,
     }
-    const { root } =
-      flags.platform === undefined ? source : await platformRoot(source, flags.platform, context)
-    const result = await copy(source.source, root, [target], context, {
+    const result = await copy(source.source, source.root, [target], context, {
       dryRun: flags['dry-run'],
       ...(flags.jobs !== undefined && { jobs: flags.jobs }),
     })

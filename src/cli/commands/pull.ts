@@ -1,19 +1,13 @@
 import { Args, Flags } from '@oclif/core'
 import {
-  type Context,
   type CopyEvent,
   copy,
   createContext,
   formatFor,
-  isIndexType,
-  type OpenedSource,
   openSink,
   openSource,
-  type Platform,
   parseLocalLocator,
-  parsePlatform,
   parseReference,
-  platformRoot,
   repositoryOf,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
@@ -58,9 +52,12 @@ export default class Pull extends BaseCommand {
       emit: (event: CopyEvent) => display.event(event),
     })
     await using client = await this.openClient(flags)
+    // A docker-archive holds single images: of an index it gets the one that runs here.
+    const isSingle = (await formatFor(to, flags.format)) === 'docker-archive'
     await using source = await openSource({ kind: 'registry', reference }, context, {
       client,
       stdin: process.stdin,
+      platform: flags.platform ?? (isSingle ? 'host' : undefined),
     })
     const repository = repositoryOf(reference)
     await using sink = await openSink(to, {
@@ -69,25 +66,11 @@ export default class Pull extends BaseCommand {
       format: flags.format,
       repository,
     })
-    // A docker-archive holds single images: of an index it gets the one that runs here.
-    const isSingle = (await formatFor(to, flags.format)) === 'docker-archive'
-    const platform = flags.platform ?? (isSingle ? await indexPlatform(source, context) : undefined)
-    const { root } = platform === undefined ? source : await platformRoot(source, platform, context)
-    display.pulling(source.tags[0] ?? root, reference.repository)
+    display.pulling(source.tags[0] ?? source.root, reference.repository)
     const target = { sink: sink.sink, tags: sink.tags.length > 0 ? sink.tags : source.tags }
-    const result = await copy(source.source, root, [target], context, {
+    const result = await copy(source.source, source.root, [target], context, {
       ...(flags.jobs !== undefined && { jobs: flags.jobs }),
     })
     display.end(result, target, args.dest)
   }
-}
-
-/** The platform of this machine's containers, if the source is an index; undefined for a single image, which is taken as it is. */
-async function indexPlatform(
-  { source, root }: OpenedSource,
-  context: Context,
-): Promise<Platform | undefined> {
-  const { descriptor } = await source.getManifest(root, context)
-  if (!isIndexType(descriptor.mediaType)) return undefined
-  return parsePlatform(`linux/${process.arch === 'x64' ? 'amd64' : process.arch}`)
 }

@@ -1,24 +1,14 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
-import type { Readable, Writable } from 'node:stream'
-import { repositoryOf, tagOrDigest } from './content/reference.js'
-import type { Context, Sink } from './content/store.js'
-import type { Root } from './copy/derived-source.js'
+import type { Writable } from 'node:stream'
+import type { Sink } from './content/store.js'
 import { MANIFEST_JSON } from './docker-archive/manifest-json.js'
 import { writeManifestJson } from './docker-archive/write-manifest-json.js'
-import { selectImage } from './image-selection.js'
 import { DirSink } from './layout/dir-sink.js'
 import { type LayoutArchiveOptions, LayoutArchiveSink } from './layout/layout-archive-sink.js'
 import { LayoutStore } from './layout/layout-store.js'
 import type { FileFormat, LocalLocator, Locator } from './location.js'
-import { openImageFile } from './open-image-file.js'
 import type { RegistryClient } from './registry/client.js'
-
-/** Where a copy reads from: the root with its source, and the image's names there. */
-export interface OpenedSource extends Root, AsyncDisposable {
-  /** The tags of the root, as far as they are known: those that the locator names. */
-  tags: readonly string[]
-}
 
 /** Where a copy writes to. Disposing disposes of the sink. */
 export interface OpenedSink extends AsyncDisposable {
@@ -27,41 +17,6 @@ export interface OpenedSink extends AsyncDisposable {
   tags: readonly string[]
   /** For {@link copy}: targets of one registry have the same. */
   group?: string
-}
-
-/**
- * Opens what a locator names for reading.
- *
- * @param image picks an image of a file that holds several
- * @throws RegctlError when it is not there or is no image
- */
-export async function openSource(
-  locator: Locator,
-  context: Context,
-  options: { client: RegistryClient; stdin: Readable; image?: string },
-): Promise<OpenedSource> {
-  if (locator.kind === 'registry') {
-    const { reference } = locator
-    const source = options.client.repository(reference.registry, reference.repository)
-    const tag = reference.tag ?? (reference.digest === undefined ? 'latest' : undefined)
-    return {
-      source,
-      root: tagOrDigest(reference),
-      tags: tag === undefined ? [] : [tag],
-      [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
-    }
-  }
-  const file = await openImageFile(locator, context, options)
-  try {
-    const { source, root } = selectImage(
-      file,
-      options.image ?? (locator.kind === 'file' ? locator.image : undefined),
-    )
-    return { source, root, tags: [], [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() }
-  } catch (error) {
-    await file[Symbol.asyncDispose]()
-    throw error
-  }
 }
 
 /** What {@link openSink} takes besides the locator. */
@@ -129,10 +84,4 @@ async function isFolder(path: string): Promise<boolean> {
   const status = await stat(path).catch(() => undefined)
   if (status !== undefined) return status.isDirectory()
   return /[/\\]$/.test(path) || extname(path) === ''
-}
-
-/** `host/repository` of a registry's locator; the path of another one. For messages. */
-export function labelOf(locator: Locator): string {
-  if (locator.kind === 'registry') return repositoryOf(locator.reference)
-  return locator.kind === 'stdio' ? '-' : locator.path
 }

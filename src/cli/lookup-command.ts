@@ -1,0 +1,76 @@
+import { Flags } from '@oclif/core'
+import {
+  type Context,
+  createContext,
+  type OpenedSource,
+  openSource,
+  type Platform,
+  parseLocator,
+  type RegistryClient,
+} from '../index.js'
+import { BaseCommand, commonFlags, type RegistryFlags, registryFlags } from './base-command.js'
+import { fileFlags, platformFlag } from './image-flags.js'
+
+/** Flags of the commands that look at one image, wherever it is. */
+export const lookupFlags = {
+  ...commonFlags,
+  ...fileFlags,
+  ...registryFlags,
+  platform: platformFlag({ description: "Take this platform's image of an index" }),
+  'check-tag': Flags.boolean({
+    description: 'Refuse a NAME:TAG@DIGEST whose tag has moved since, instead of a warning',
+  }),
+}
+
+/** What the flags of {@link lookupFlags} come to. */
+export interface LookupFlags extends RegistryFlags {
+  image?: string | undefined
+  platform?: Platform | undefined
+  'check-tag'?: boolean | undefined
+}
+
+/** An image that was opened, with the client that reads it. Disposing closes both. */
+export interface LookedUp extends OpenedSource {
+  client: RegistryClient
+}
+
+/** A command that looks at one image. */
+export abstract class LookupCommand extends BaseCommand {
+  /** Ends with Ctrl-C, and shows warnings on standard error. */
+  protected createContext(): Context {
+    return createContext({ signal: this.interruption.signal, emit: event => this.warnAbout(event) })
+  }
+
+  /**
+   * Opens the image that a locator names. The caller disposes it.
+   *
+   * @param defaultPlatform what is taken of an index when the flags don't say; the index itself when not given
+   * @throws RegctlError when it is not there or is no image
+   */
+  protected async openImage(
+    text: string,
+    flags: LookupFlags,
+    context: Context,
+    defaultPlatform?: 'host',
+  ): Promise<LookedUp> {
+    const locator = await parseLocator(text, 'registry')
+    const client = await this.openClient(flags)
+    try {
+      const opened = await openSource(locator, context, {
+        client,
+        stdin: process.stdin,
+        image: flags.image,
+        platform: flags.platform ?? defaultPlatform,
+        checkTag: flags['check-tag'],
+      })
+      const dispose = async () => {
+        await opened[Symbol.asyncDispose]()
+        await client[Symbol.asyncDispose]()
+      }
+      return { ...opened, client, [Symbol.asyncDispose]: dispose }
+    } catch (error) {
+      await client[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+}
