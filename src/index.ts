@@ -62,3 +62,4 @@ export {
 } from './push.js'
 export { RegistryClient } from './registry/client.js'
 export { type NamedImage, servedImages } from './served-images.js'
+export { type NameSelection, nameFilter } from './tag-patterns.js'
