@@ -11,7 +11,7 @@ import { systemEnvironment } from './run.js'
  * describe.skipIf(missingTool('docker-registry'))('pushing to docker-registry', …)
  */
 export function missingTool(...names: string[]): string | undefined {
-  const missing = names.find(name => findTool(name) === undefined)
+  const missing = names.find(name => toolPath(name) === undefined)
   return missing === undefined ? undefined : cannotRun(`${missing} is not installed`)
 }
 
@@ -28,12 +28,14 @@ export function cannotRun(reason: string): string {
   return reason
 }
 
-function findTool(name: string): string | undefined {
+/** Where an installed program is; undefined when it is not. */
+export function toolPath(name: string): string | undefined {
   const folders = systemEnvironment().PATH?.split(':') ?? []
   return folders.map(folder => join(folder, name)).find(isExecutable)
 }
 
-function isExecutable(path: string): boolean {
+/** Whether there is a file which this user may run. */
+export function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)
     return true

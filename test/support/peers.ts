@@ -1,0 +1,76 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { cleanEnvironment, type RunResult, run } from './run.js'
+import { temporaryFolder } from './temporary-folder.js'
+import { cannotRun, isExecutable, toolPath } from './tools.js'
+
+/** Other tools for container images, which `.ci/fetch-peers` unpacks without installing them. */
+export type Peer = 'cosign' | 'crane' | 'oras' | 'skopeo'
+
+/**
+ * Why tests that need these tools can't run; undefined when they can. As `missingTool` does, it prints the reason, and
+ * throws in continuous integration.
+ */
+export function missingPeer(...peers: Peer[]): string | undefined {
+  const missing = peers.find(peer => peerPath(peer) === undefined)
+  return missing === undefined ? undefined : cannotRun(`${missing} is not there: .ci/fetch-peers gets it`)
+}
+
+/**
+ * Where a tool is: in the folder that `.ci/fetch-peers` fills (`REGCTL_PEERS`, or else in the user's cache), or as it is
+ * installed. Undefined when it is nowhere.
+ */
+export function peerPath(peer: Peer): string | undefined {
+  const fetched = join(peersFolder(), 'bin', peer)
+  return isExecutable(fetched) ? fetched : toolPath(peer)
+}
+
+/** Every skopeo that is there: the newer one of {@link peerPath}, and the installed one. */
+export function skopeos(): string[] {
+  return [...new Set([peerPath('skopeo'), toolPath('skopeo')])].filter(path => path !== undefined)
+}
+
+/** How to run a tool. */
+export interface PeerOptions {
+  /** Adds to the environment of someone who never logged in anywhere. */
+  env?: Readonly<Record<string, string>>
+  cwd?: string
+  /** Default: a minute. */
+  timeoutMs?: number
+}
+
+/**
+ * Runs a tool, given by its name or its path, and wants it to succeed.
+ *
+ * @throws Error when it doesn't, with what it wrote
+ * @example
+ * const { stdout } = await peer('crane', ['digest', '--insecure', reference])
+ */
+export async function peer(
+  tool: Peer | { path: string },
+  parameters: readonly string[],
+  options: PeerOptions = {},
+): Promise<RunResult> {
+  const result = await tryPeer(tool, parameters, options)
+  if (result.code === 0) return result
+  const name = typeof tool === 'string' ? tool : tool.path
+  throw new Error(`${name} ${parameters.join(' ')} failed: ${result.stderr}${result.stdout}`)
+}
+
+/** As {@link peer}, for what may fail. */
+export async function tryPeer(
+  tool: Peer | { path: string },
+  parameters: readonly string[],
+  options: PeerOptions = {},
+): Promise<RunResult> {
+  const path = typeof tool === 'string' ? (peerPath(tool) ?? tool) : tool.path
+  await using home = await temporaryFolder()
+  return await run(path, parameters, { ...options, env: { ...cleanEnvironment(home.path), ...options.env } })
+}
+
+function peersFolder(): string {
+  const { REGCTL_PEERS, XDG_CACHE_HOME } = process.env
+  if (REGCTL_PEERS !== undefined && REGCTL_PEERS !== '') return REGCTL_PEERS
+  const cache = XDG_CACHE_HOME ?? ''
+  return join(cache === '' ? join(homedir(), '.cache') : cache, 'regctl-peers')
+}
