@@ -66,12 +66,13 @@ export async function sendTo(
  * The error for a status that was not hoped for. A repository that is not there and one that may not be seen are told
  * alike, since registries don't tell them apart (rules R9, R10).
  *
- * @param extra `missing` is what a 404 says is not there: `the manifest was`. Without it a 404 is about the repository
+ * @param extra `missing` is what a 404 says is not there: `the manifest was`. Without it a 404 is about the repository.
+ *   `code` replaces the error's code, where more is known than the status says
  */
 export function responseError(
   request: RegistryRequest,
   response: RegistryResponse,
-  extra: { hint?: string | undefined; missing?: string } = {},
+  extra: { hint?: string | undefined; missing?: string; code?: string } = {},
 ): RegistryError {
   const { status, credentialFrom } = response
   const { codes, text } = readErrorBody(response.bytes)
@@ -87,13 +88,7 @@ export function responseError(
   const isNetwork = status >= 500 || status === 429 || status === 408 || status === 499
   return new RegistryError(request.operation, {
     kind: isDenied ? 'denied' : isMissing ? 'not-found' : isNetwork ? 'network' : 'failed',
-    code: isDenied
-      ? 'denied'
-      : isMissing
-        ? 'not-found'
-        : status === 429
-          ? 'rate-limited'
-          : `status-${status}`,
+    code: extra.code ?? codeOf(status, isDenied, isMissing),
     method: request.method,
     url: response.url,
     status,
@@ -103,6 +98,12 @@ export function responseError(
     outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
     hint: extra.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
   })
+}
+
+function codeOf(status: number, isDenied: boolean, isMissing: boolean): string {
+  if (isDenied) return 'denied'
+  if (isMissing) return 'not-found'
+  return status === 429 ? 'rate-limited' : `status-${status}`
 }
 
 const REASONS: ReadonlyMap<number, string> = new Map([
