@@ -41,6 +41,7 @@ export interface LayoutStoreOptions {
  */
 export class LayoutStore implements Store {
   readonly label: string
+  readonly asksFreely = true
   readonly #folder: string
   readonly #options: Required<LayoutStoreOptions>
   readonly #blobs: BlobFolder
