@@ -40,6 +40,7 @@ export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './erro
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
+export { chooseNames, type ListSelection, listTags, type TagListOptions } from './list-tags.js'
 export {
   type FileFormat,
   type LocalLocator,
@@ -50,6 +51,7 @@ export {
 export { type OpenOptions, openImageFile } from './open-image-file.js'
 export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
 export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
+export { parseRegistry } from './parse-registry.js'
 export {
   type ImagePush,
   type PushResult,
