@@ -62,6 +62,18 @@ export {
   push,
   pushedDigest,
 } from './push.js'
+export {
+  type FlatReferrer,
+  flattenReferrers,
+  type ReferrerSelection,
+  selectReferrers,
+} from './referrer-selection.js'
+export {
+  type ReferrerNode,
+  type ReferrerTreeOptions,
+  readReferrerTree,
+  type SubjectNode,
+} from './referrer-tree.js'
 export { RegistryClient } from './registry/client.js'
 export { type NamedImage, servedImages } from './served-images.js'
 export { type NameSelection, nameFilter } from './tag-patterns.js'
