@@ -36,7 +36,7 @@ const HIGHEST_LEVEL = { gzip: 9, zstd: 19 } as const
 /** @throws RegctlError of kind `usage`, code `bad-compression` */
 export function parseCompression(text: string): LayerCompression {
   const match = /^(auto|keep|gzip|zstd)(?::([0-9]{1,2}))?$/.exec(text)
-  const algorithm = match?.[1] as LayerCompression['algorithm'] | undefined
+  const algorithm = match?.[1] as Exclude<LayerCompression['algorithm'], 'none'> | undefined
   const level = match?.[2] === undefined ? undefined : Number(match[2])
   const isWrong =
     algorithm === undefined ||

@@ -55,7 +55,7 @@ export async function prepareLayer(name: string, diffID: Digest, work: LayerWork
 }
 
 function wantedCompression(found: Compression, { algorithm }: LayerCompression): 'none' | 'gzip' | 'zstd' {
-  if (algorithm === 'gzip' || algorithm === 'zstd') return algorithm
+  if (algorithm === 'none' || algorithm === 'gzip' || algorithm === 'zstd') return algorithm
   if (found === 'zstd' || found === 'gzip') return found
   // No registry knows layers of the other kinds, such as xz: they become gzip whatever was asked.
   return found === 'none' && algorithm === 'keep' ? 'none' : 'gzip'

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -33,7 +33,7 @@ describe('DirSink', () => {
     }
     await sink.putManifest(image, [], context)
     await sink.putManifest(index, ['ignored'], context)
-    await expect(openDir(await openFolder(folder), context)).rejects.toMatchObject({ code: 'bad-layout' })
+    expect(await readdir(folder)).toEqual([])
     await sink.commit(context)
 
     expect(await readFile(join(folder, 'version'), 'utf8')).toBe('Directory Transport Version: 1.1\n')
@@ -43,8 +43,18 @@ describe('DirSink', () => {
     expect(found?.descriptor).toEqual(image.descriptor)
   })
 
+  it('leaves nothing behind when it is not committed', async () => {
+    const target = join(folder, 'new/out')
+    {
+      await using sink = await DirSink.open(target)
+      await sink.putBlob(blobOf(noise(10, 'x')), context)
+      expect(await readdir(join(folder, 'new'))).toHaveLength(1)
+    }
+    expect(await readdir(folder)).toEqual([])
+  })
+
   it('refuses wrong bytes, several images and a folder that is in use', async () => {
-    const sink = await DirSink.open(folder)
+    await using sink = await DirSink.open(folder)
     const wrong = blobOf(noise(10, 'x'), descriptorOf(noise(10, 'y')))
     await expect(sink.putBlob(wrong, context)).rejects.toMatchObject({ code: 'digest-mismatch' })
     expect(await sink.hasBlob(wrong.descriptor)).toBe(false)
@@ -53,5 +63,7 @@ describe('DirSink', () => {
     await expect(sink.commit(context)).rejects.toThrow(`dir:${folder} holds one image, not 2`)
     await writeFile(join(folder, 'letter.txt'), 'dear')
     await expect(DirSink.open(folder)).rejects.toThrow(`the folder ${folder} is not empty`)
+    const file = join(folder, 'letter.txt')
+    await expect(DirSink.open(file)).rejects.toThrow(`${file} is a file, where a folder is wanted`)
   })
 })

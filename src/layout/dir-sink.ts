@@ -1,43 +1,45 @@
-import { mkdir, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { readdir, rename, rm, rmdir } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { parseManifest } from '../content/manifest.js'
 import type { BlobContent, Context, RawManifest, Sink } from '../content/store.js'
 import { verifyBytes } from '../content/verify.js'
-import { openRegular, replaceFile, syncFolder, uniqueName, writeVerified } from './atomic-file.js'
+import { systemCodeOf } from '../errors.js'
+import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from './atomic-file.js'
 import { blobFile, manifestFile, ROOT_FILE, VERSION_FILE, VERSION_TEXT } from './dir-format.js'
 import { checkSignal, LayoutError } from './layout-error.js'
+import { Staging } from './staging.js'
 
 /**
- * Writes one image into a folder of skopeo's `dir` format. Tags are not kept: the format has no names. The image is
- * complete, and seen as one, after commit.
+ * Writes one image as a folder of skopeo's `dir` format. Tags are not kept: the format has no names. The image is gathered
+ * beside the folder, which appears, complete, at commit.
  *
  * @example
  * await using sink = await DirSink.open('./out')
  */
 export class DirSink implements Sink {
   readonly label: string
-  readonly #folder: string
+  readonly #target: string
+  readonly #staging: Staging
   /** Written at commit, when it is known which of them is the root. */
   readonly #manifests = new Map<Digest, RawManifest>()
 
-  private constructor(folder: string) {
-    this.label = `dir:${folder}`
-    this.#folder = folder
+  private constructor(target: string, staging: Staging) {
+    this.label = `dir:${target}`
+    this.#target = target
+    this.#staging = staging
   }
 
-  /** Makes the folder. @throws LayoutError `not-empty`, of kind `usage`, when it holds something */
+  /**
+   * Prepares the folder. Nothing is written yet.
+   *
+   * @throws LayoutError of kind `usage`: `not-empty` when it holds something, `not-a-folder`
+   */
   static async open(folder: string): Promise<DirSink> {
-    await mkdir(folder, { recursive: true })
-    if ((await readdir(folder)).length > 0) {
-      throw new LayoutError(`the folder ${folder} is not empty`, {
-        kind: 'usage',
-        code: 'not-empty',
-        hint: 'A folder in the dir format holds one image; name a new one',
-      })
-    }
-    return new DirSink(folder)
+    const target = resolve(folder)
+    await checkEmpty(target, folder)
+    return new DirSink(folder, await Staging.beside(target))
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -45,7 +47,7 @@ export class DirSink implements Sink {
   }
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
-    const file = await openRegular(join(this.#folder, blobFile(digest)))
+    const file = await openRegular(join(this.#staging.path, blobFile(digest)))
     try {
       return (await file?.stat())?.size === size
     } finally {
@@ -57,7 +59,8 @@ export class DirSink implements Sink {
     checkSignal(context)
     const { descriptor } = blob
     if (await this.hasBlob(descriptor)) return 'exists'
-    const path = join(this.#folder, blobFile(descriptor.digest))
+    await this.#staging.make()
+    const path = join(this.#staging.path, blobFile(descriptor.digest))
     const incomplete = `${path}.${uniqueName()}`
     try {
       const what = `blob ${descriptor.digest} for ${this.label}`
@@ -88,12 +91,18 @@ export class DirSink implements Sink {
         code: 'several-images',
       })
     }
+    const folder = this.#staging.path
+    await this.#staging.make()
     for (const [digest, { bytes }] of this.#manifests) {
       const file = digest === root.descriptor.digest ? ROOT_FILE : manifestFile(digest)
-      await replaceFile(join(this.#folder, file), bytes)
+      await writeSynced(join(folder, file), bytes)
     }
-    await replaceFile(join(this.#folder, VERSION_FILE), Buffer.from(VERSION_TEXT))
-    await syncFolder(this.#folder)
+    await writeSynced(join(folder, VERSION_FILE), Buffer.from(VERSION_TEXT))
+    await syncFolder(folder)
+    // An empty folder may be there; in one that was filled meanwhile nothing is removed.
+    await rmdir(this.#target).catch(() => {})
+    await rename(folder, this.#target)
+    await syncFolder(dirname(resolve(this.#target)))
   }
 
   /** The manifests that no other one names. */
@@ -106,6 +115,27 @@ export class DirSink implements Sink {
     return [...this.#manifests.values()].filter(({ descriptor }) => !named.has(descriptor.digest))
   }
 
-  /** Blobs that were put stay; without a `version` the folder is no image yet. */
-  async [Symbol.asyncDispose](): Promise<void> {}
+  /** Removes what was gathered, unless it was committed. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#staging[Symbol.asyncDispose]()
+  }
+}
+
+async function checkEmpty(target: string, shown: string): Promise<void> {
+  try {
+    if ((await readdir(target)).length === 0) return
+  } catch (error) {
+    const code = systemCodeOf(error)
+    if (code === 'ENOENT') return
+    if (code !== 'ENOTDIR') throw error
+    throw new LayoutError(`${shown} is a file, where a folder is wanted`, {
+      kind: 'usage',
+      code: 'not-a-folder',
+    })
+  }
+  throw new LayoutError(`the folder ${shown} is not empty`, {
+    kind: 'usage',
+    code: 'not-empty',
+    hint: 'A folder in the dir format holds one image; name a new one',
+  })
 }

@@ -10,6 +10,7 @@ export type Reachable = (index: IndexJson) => Promise<ReadonlySet<Digest>>
  *
  * @param children what the manifest names, when it is an index. They are reached through it, and an entry without a
  * name would make each of them an image of its own, so such entries go.
+ * @param repository what the tags belong to; see {@link withTag}
  */
 export async function afterPut(
   index: IndexJson,
@@ -17,9 +18,10 @@ export async function afterPut(
   tags: readonly string[],
   children: ReadonlySet<Digest>,
   reachable: Reachable,
+  repository?: string,
 ): Promise<IndexJson> {
   let changed = index
-  for (const tag of tags) changed = withTag(changed, tag, descriptor)
+  for (const tag of tags) changed = withTag(changed, tag, descriptor, repository)
   if (tags.length === 0) changed = await withReachable(changed, [descriptor], reachable)
   return withoutEntries(changed, entry => entry.name === undefined && children.has(entry.descriptor.digest))
 }

@@ -3,7 +3,6 @@ import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { badShape, isObject, parseDescriptor, parseJsonObject } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
-import { isTag } from '../content/reference.js'
 
 /** The full reference of an image, as containerd and Docker note it. */
 export const IMAGE_NAME_ANNOTATION = 'io.containerd.image.name'
@@ -87,13 +86,23 @@ export function formatIndexJson(index: IndexJson): Buffer {
 /**
  * The same index with `tag` at `descriptor`: the entry of that tag is replaced where it stands, or a new one comes
  * last. A nameless entry of the same digest goes, since it has a name now.
+ *
+ * @param repository the full name that the tag belongs to (`docker.io/acme/app`). When given, the entry also has the full
+ * reference by which containerd and Docker load the image (rule R186), and other repositories' entries of that tag stay
  */
-export function withTag(index: IndexJson, tag: string, descriptor: Descriptor): IndexJson {
-  const tagged = newEntry(descriptor, tag)
-  const old = index.entries.findIndex(entry => entry.refName === tag)
+export function withTag(
+  index: IndexJson,
+  tag: string,
+  descriptor: Descriptor,
+  repository?: string,
+): IndexJson {
+  const tagged = newEntry(descriptor, tag, repository)
+  const isOld = ({ name, refName }: IndexEntry) =>
+    repository === undefined ? refName === tag : name === tagged.name || (name === tag && refName === tag)
+  const old = index.entries.findIndex(isOld)
   const entries = index.entries
     .map((entry, position) => (position === old ? tagged : entry))
-    .filter(entry => entry === tagged || !(entry.refName === tag || isNameless(entry, descriptor.digest)))
+    .filter(entry => entry === tagged || !(isOld(entry) || isNameless(entry, descriptor.digest)))
   return { document: index.document, entries: old < 0 ? [...entries, tagged] : entries }
 }
 
@@ -115,22 +124,11 @@ export function withoutEntries(index: IndexJson, remove: (entry: IndexEntry) => 
   return entries.length === index.entries.length ? index : { document: index.document, entries }
 }
 
-/**
- * The same index with its entries ordered by name and digest, so that it doesn't tell in which order they came.
- *
- * @param repository when given, each entry with a tag also gets the full reference `repository:tag`
- */
-export function inFixedOrder(index: IndexJson, repository?: string): IndexJson {
-  const entries = index.entries.map(entry => {
-    if (repository === undefined || entry.refName === undefined || !isTag(entry.refName)) return entry
-    const annotations = {
-      ...entry.descriptor.annotations,
-      [IMAGE_NAME_ANNOTATION]: `${repository}:${entry.refName}`,
-    }
-    return indexEntry({ ...entry.descriptor, annotations }, { ...entry.raw, annotations })
-  })
-  const keyOf = ({ refName = '', descriptor }: IndexEntry) => `${refName}\0${descriptor.digest}`
-  return { document: index.document, entries: entries.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1)) }
+/** The same index with its entries ordered by name and digest, so that it doesn't tell in which order they came. */
+export function inFixedOrder(index: IndexJson): IndexJson {
+  const keyOf = ({ name = '', descriptor }: IndexEntry) => `${name}\0${descriptor.digest}`
+  const entries = [...index.entries].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
+  return { document: index.document, entries }
 }
 
 /** Whether an entry stands for this digest and has no name. */
@@ -138,9 +136,12 @@ function isNameless(entry: IndexEntry, digest: Digest): boolean {
   return entry.descriptor.digest === digest && entry.name === undefined
 }
 
-function newEntry(descriptor: Descriptor, tag: string | undefined): IndexEntry {
+function newEntry(descriptor: Descriptor, tag: string | undefined, repository?: string): IndexEntry {
   const { mediaType, digest, size } = descriptor
-  const annotations = tag === undefined ? undefined : { [REF_NAME_ANNOTATION]: tag }
+  const annotations = tag !== undefined && {
+    ...(repository !== undefined && { [IMAGE_NAME_ANNOTATION]: `${repository}:${tag}` }),
+    [REF_NAME_ANNOTATION]: tag,
+  }
   const written: Descriptor = { mediaType, digest, size, ...(annotations && { annotations }) }
   return indexEntry(written, { ...written })
 }

@@ -1,7 +1,7 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { lstat, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { blobOf, indexOf, noise, putImageBlobs } from '../../test/contract/store-fixtures.js'
@@ -57,6 +57,43 @@ describe('LayoutArchiveSink', () => {
     expect(Buffer.from(found?.bytes ?? [])).toEqual(a.bytes)
   })
 
+  it('holds images of several repositories, each under its own name, with a blob that they share once', async () => {
+    const image = await putImageBlobs(store, 'shared')
+    const other = await putImageBlobs(store, 'other')
+    const path = join(folder, 'image.tar')
+    const seen: unknown[] = []
+    {
+      await using sink = await LayoutArchiveSink.open(path, {
+        addFiles: async (_layout, entries) => {
+          seen.push(...entries.map(({ reference, descriptor }) => [reference, descriptor.digest]))
+          return new Map()
+        },
+      })
+      for (const [repository, manifest] of [
+        ['localhost:5000/app', image],
+        ['docker.io/library/app', image],
+        ['docker.io/library/other', other],
+      ] as const) {
+        const part = await sink.imagesOf(repository)
+        await put(part, manifest, ['1'])
+        await part.commit(context)
+        expect(await readdir(folder)).toEqual([expect.stringMatching(/^\.image\.tar-/)])
+      }
+      await sink.commit(context)
+    }
+    expect(await readdir(folder)).toEqual(['image.tar'])
+    expect(seen).toEqual([
+      ['docker.io/library/app:1', image.descriptor.digest],
+      ['docker.io/library/other:1', other.descriptor.digest],
+      ['localhost:5000/app:1', image.descriptor.digest],
+    ])
+    await using file = await openLayout(await openArchive(path, { signal: context.signal }), context)
+    expect(file.images.map(({ names }) => names)).toEqual([
+      ['docker.io/library/app:1', 'localhost:5000/app:1'],
+      ['docker.io/library/other:1'],
+    ])
+  })
+
   it('gives the same bytes in whatever order the parts come (R191)', async () => {
     const [a, b] = [await putImageBlobs(store, 'a'), await putImageBlobs(store, 'b')]
     for (const [name, order] of [
@@ -83,6 +120,29 @@ describe('LayoutArchiveSink', () => {
     expect(output.writableEnded).toBe(false)
     output.end()
     expect((await gathered).subarray(0, 10).toString()).toBe('oci-layout')
+  })
+
+  it('says so when nobody reads the stream any more', async () => {
+    const output = new Writable({
+      write: (_chunk, _encoding, done) => done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE' })),
+    })
+    await using sink = await LayoutArchiveSink.open(output)
+    await put(sink, await putImageBlobs(store, 'closed'), ['1'])
+    await expect(sink.commit(context)).rejects.toMatchObject({ kind: 'failed', code: 'output-closed' })
+  })
+
+  it('writes what a link leads to, and refuses a folder and a device', async () => {
+    await writeFile(join(folder, 'real.tar'), 'older')
+    await symlink('real.tar', join(folder, 'link.tar'))
+    {
+      await using sink = await LayoutArchiveSink.open(join(folder, 'link.tar'))
+      await put(sink, await putImageBlobs(store, 'link'), ['1'])
+      await sink.commit(context)
+    }
+    expect((await lstat(join(folder, 'link.tar'))).isSymbolicLink()).toBe(true)
+    expect((await readFile(join(folder, 'real.tar'))).subarray(0, 10).toString()).toBe('oci-layout')
+    for (const path of [folder, '/dev/null'])
+      await expect(LayoutArchiveSink.open(path)).rejects.toMatchObject({ kind: 'usage', code: 'not-a-file' })
   })
 
   it('leaves an older archive alone when it is not committed', async () => {

@@ -1,28 +1,31 @@
 import { createReadStream } from 'node:fs'
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, realpath, rename, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { finished } from 'node:stream/promises'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
+import { systemCodeOf } from '../errors.js'
 import { TarWriter } from '../tar/tar-writer.js'
-import { createExclusive, syncFolder, uniqueName } from './atomic-file.js'
+import { createExclusive, syncFolder } from './atomic-file.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
-import { checkSignal } from './layout-error.js'
+import { checkSignal, LayoutError } from './layout-error.js'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_FILE_TEXT } from './layout-format.js'
 import { LayoutStore } from './layout-store.js'
+import { Staging } from './staging.js'
 
 /** How a {@link LayoutArchiveSink} writes. */
 export interface LayoutArchiveOptions {
   /** For messages. Default: the path, or `standard output`. */
   label?: string
   /**
-   * The full name of the repository that the tags belong to (`docker.io/acme/app`). When given, each tag is also noted as
-   * the full reference by which containerd and Docker load the image (rule R186).
+   * The full name of the repository that tags belong to (`docker.io/acme/app`), unless {@link LayoutArchiveSink.imagesOf}
+   * names another. When given, each tag is also noted as the full reference by which containerd and Docker load the
+   * image (rule R186).
    */
-  repository?: string
+  repository?: string | undefined
   /**
    * Makes more files of what the layout holds, which stand at the archive's end: a docker-archive's `manifest.json`.
    *
@@ -39,14 +42,14 @@ export interface LayoutArchiveOptions {
 /** A root of the archive. */
 export interface ArchiveEntry {
   descriptor: Descriptor
-  /** Undefined for one that is known by its digest alone. */
-  tag: string | undefined
+  /** The full reference (`docker.io/acme/app:1.0`); undefined for a tag of no repository, and for no tag at all. */
+  reference: string | undefined
 }
 
 /**
  * Writes an OCI layout as one uncompressed tar. Blobs are gathered in a folder, in the order in which they come; the
  * archive is made of it at commit, in an order and with times and owners that are a function of the images alone (rule
- * R191): one image always gives one archive.
+ * R191): one image always gives one archive. Nothing is written before the first put.
  *
  * @example
  * await using sink = await LayoutArchiveSink.open('image.tar')
@@ -55,21 +58,20 @@ export class LayoutArchiveSink implements Sink {
   readonly label: string
   readonly #target: string | Writable
   readonly #options: LayoutArchiveOptions
-  readonly #folder: string
+  /** Holds what is gathered, and then the archive until it has its name. */
+  readonly #staging: Staging
   readonly #store: LayoutStore
-  /** The file that is being written, until it has its name. */
-  #incomplete: string | undefined
 
   private constructor(
     target: string | Writable,
     options: LayoutArchiveOptions,
-    folder: string,
+    staging: Staging,
     store: LayoutStore,
   ) {
-    this.label = options.label ?? (typeof target === 'string' ? target : 'standard output')
+    this.label = store.label
     this.#target = target
     this.#options = options
-    this.#folder = folder
+    this.#staging = staging
     this.#store = store
   }
 
@@ -78,19 +80,36 @@ export class LayoutArchiveSink implements Sink {
    *
    * @param target the path of the archive, which appears, or is replaced, at commit; or a stream, which gets everything
    * at commit and stays open. With a path, blobs are gathered beside it, else in the folder for temporary files
+   * @throws LayoutError of kind `usage`, code `not-a-file`, when a folder or a device is at the path
    */
   static async open(
     target: string | Writable,
     options: LayoutArchiveOptions = {},
   ): Promise<LayoutArchiveSink> {
-    let prefix = join(tmpdir(), 'regctl-')
-    if (typeof target === 'string') {
-      await mkdir(dirname(target), { recursive: true })
-      prefix = join(dirname(target), `.${basename(target)}-`)
-    }
-    const folder = await mkdtemp(prefix)
-    const store = await LayoutStore.open(folder, { create: true })
-    return new LayoutArchiveSink(target, options, folder, store)
+    const path = typeof target === 'string' ? await fileAt(target) : undefined
+    const staging = await Staging.beside(path ?? join(tmpdir(), 'regctl'))
+    // In a folder that others use, nobody else looks into it.
+    if (path === undefined) await staging.make(0o700)
+    const label = options.label ?? (typeof target === 'string' ? target : 'standard output')
+    const { repository } = options
+    const store = await LayoutStore.open(gatheredIn(staging), { create: true, repository, label })
+    return new LayoutArchiveSink(path ?? target, options, staging, store)
+  }
+
+  /**
+   * The part of the archive that takes the images of one repository: tags put there are that repository's. It shares its
+   * blobs with the other parts, and its commit leaves the archive open for more.
+   *
+   * @param repository the full name (`docker.io/acme/app`); without one, tags are tags alone
+   */
+  async imagesOf(repository: string | undefined): Promise<Sink> {
+    return await LayoutStore.open(gatheredIn(this.#staging), { create: true, repository, label: this.label })
+  }
+
+  /** A folder for temporary files where the archive will be. It goes when the sink is disposed. */
+  async scratchFolder(): Promise<string> {
+    await this.#staging.make()
+    return this.#staging.path
   }
 
   async hasManifest(digest: Digest, context: Context): Promise<boolean> {
@@ -109,7 +128,11 @@ export class LayoutArchiveSink implements Sink {
     await this.#store.putManifest(manifest, tags, context)
   }
 
-  /** Writes the archive, and gives it its name once it is on the disk. */
+  /**
+   * Writes the archive, and gives it its name once it is on the disk.
+   *
+   * @throws LayoutError `output-closed` when nobody reads the stream any more; what `addFiles` throws
+   */
   async commit(context: Context): Promise<void> {
     await this.#store.commit(context)
     try {
@@ -117,13 +140,18 @@ export class LayoutArchiveSink implements Sink {
       else await this.#write(this.#target, context)
     } catch (error) {
       checkSignal(context)
-      throw error
+      if (systemCodeOf(error) !== 'EPIPE') throw error
+      throw new LayoutError(`${this.label} was closed before the archive was written`, {
+        kind: 'failed',
+        code: 'output-closed',
+        hint: 'What reads it has ended: see what it says',
+        cause: error,
+      })
     }
   }
 
   async #writeFile(target: string, context: Context): Promise<void> {
-    const incomplete = join(dirname(target), `.${basename(target)}-${uniqueName()}`)
-    this.#incomplete = incomplete
+    const incomplete = join(this.#staging.path, 'archive')
     const file = await createExclusive(incomplete)
     // The stream closes the file, once its bytes are on the disk.
     const output = file.createWriteStream({ flush: true })
@@ -134,43 +162,62 @@ export class LayoutArchiveSink implements Sink {
       output.destroy()
     }
     await rename(incomplete, target)
-    this.#incomplete = undefined
     await syncFolder(dirname(target))
   }
 
   /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
   async #write(output: Writable, context: Context): Promise<void> {
-    const index = parseIndexJson(await readFile(join(this.#folder, INDEX_FILE)), INDEX_FILE)
+    const folder = gatheredIn(this.#staging)
+    const index = inFixedOrder(parseIndexJson(await readFile(join(folder, INDEX_FILE)), INDEX_FILE))
+    const entries = index.entries.map(({ descriptor, name, refName }) => ({
+      descriptor,
+      reference: name === refName ? undefined : name,
+    }))
+    // Comes first, since it reads the manifests.
+    const others = await this.#options.addFiles?.(this.#store, entries, context)
     const tar = new TarWriter(output)
     await tar.addFile(LAYOUT_FILE, LAYOUT_FILE_TEXT.length, Buffer.from(LAYOUT_FILE_TEXT))
-    for (const name of await this.#blobNames()) {
-      const path = join(this.#folder, name)
+    for (const name of await blobNames(folder)) {
+      const path = join(folder, name)
       await tar.addFile(name, (await stat(path)).size, createReadStream(path, { signal: context.signal }))
     }
-    const ordered = inFixedOrder(index, this.#options.repository)
-    const bytes = formatIndexJson(ordered)
+    const bytes = formatIndexJson(index)
     await tar.addFile(INDEX_FILE, bytes.length, bytes)
-    const entries = ordered.entries.map(({ descriptor, refName }) => ({ descriptor, tag: refName }))
-    const others = await this.#options.addFiles?.(this.#store, entries, context)
     for (const [name, content] of others ?? []) await tar.addFile(name, content.length, content)
     await tar.finish()
   }
 
-  async #blobNames(): Promise<string[]> {
-    const folders = ['sha256', 'sha512'].map(algorithm => `blobs/${algorithm}`)
-    const names = await Promise.all(
-      folders.map(async folder => {
-        // There is no folder where nothing was put.
-        const hex = await readdir(join(this.#folder, folder)).catch(() => [])
-        return hex.sort().map(name => `${folder}/${name}`)
-      }),
-    )
-    return names.flat()
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#store[Symbol.asyncDispose]()
-    if (this.#incomplete !== undefined) await rm(this.#incomplete, { force: true })
-    await rm(this.#folder, { recursive: true, force: true })
+    await this.#staging[Symbol.asyncDispose]()
   }
+}
+
+function gatheredIn(staging: Staging): string {
+  return join(staging.path, 'layout')
+}
+
+/** Where a file is to be written: what a link leads to is replaced, not the link. */
+async function fileAt(path: string): Promise<string> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return path
+  if (found.isFile()) return await realpath(path)
+  throw new LayoutError(`${path} is ${found.isDirectory() ? 'a folder' : 'no regular file'}`, {
+    kind: 'usage',
+    code: 'not-a-file',
+    hint: found.isDirectory()
+      ? 'Name a file in it, or write a folder with `--format oci`'
+      : 'Standard output is written by `-`',
+  })
+}
+
+async function blobNames(folder: string): Promise<string[]> {
+  const folders = ['sha256', 'sha512'].map(algorithm => `blobs/${algorithm}`)
+  const names = await Promise.all(
+    folders.map(async blobs => {
+      // There is no folder where nothing was put.
+      const hex = await readdir(join(folder, blobs)).catch(() => [])
+      return hex.sort().map(name => `${blobs}/${name}`)
+    }),
+  )
+  return names.flat()
 }

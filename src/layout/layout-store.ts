@@ -30,6 +30,13 @@ export interface LayoutStoreOptions {
    * {@link LayoutStore.commit}, so that the children of an index never stand there as images of their own.
    */
   writeThrough?: boolean
+  /**
+   * The full name of the repository that the tags put here belong to (`docker.io/acme/app`). When given, each is also
+   * noted as the full reference, and those of other repositories stay. Default: tags are tags alone.
+   */
+  repository?: string | undefined
+  /** For messages. Default: `oci:` and the folder. */
+  label?: string
 }
 
 /**
@@ -41,9 +48,9 @@ export interface LayoutStoreOptions {
  */
 export class LayoutStore implements Store {
   readonly label: string
-  readonly asksFreely = true
   readonly #folder: string
-  readonly #options: Required<LayoutStoreOptions>
+  readonly #options: Required<Omit<LayoutStoreOptions, 'label' | 'repository'>>
+  readonly #repository: string | undefined
   readonly #blobs: BlobFolder
   readonly #index: FolderIndex
   readonly #graph: ManifestGraph
@@ -56,8 +63,9 @@ export class LayoutStore implements Store {
 
   private constructor(folder: string, options: LayoutStoreOptions) {
     const { create = false, keepUntagged = true, writeThrough = false } = options
-    this.label = `oci:${folder}`
+    this.label = options.label ?? `oci:${folder}`
     this.#folder = folder
+    this.#repository = options.repository
     this.#options = { create, keepUntagged, writeThrough }
     this.#blobs = new BlobFolder(folder)
     this.#index = new FolderIndex(folder, this.label)
@@ -205,8 +213,9 @@ export class LayoutStore implements Store {
     const children = new Set(parsed.kind === 'index' ? parsed.manifests.map(child => child.digest) : [])
     if (tags.length > 0 || this.#options.writeThrough) {
       await this.#blobs.sync()
+      const reachable = this.#reachable(context)
       await this.#index.update(async index => {
-        const changed = await afterPut(index, descriptor, tags, children, this.#reachable(context))
+        const changed = await afterPut(index, descriptor, tags, children, reachable, this.#repository)
         return await this.#keepUntagged(index, changed, context)
       })
       this.#pending.delete(digest)
