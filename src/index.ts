@@ -15,6 +15,7 @@ export { MemoryStore } from './content/memory-store.js'
 export { formatPlatform, hostPlatform, parsePlatform } from './content/platform.js'
 export { printable } from './content/printable.js'
 export {
+  familiarName,
   formatReference,
   parseReference,
   type Reference,
@@ -40,7 +41,6 @@ export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './erro
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
-export { chooseNames, type ListSelection, listTags, type TagListOptions } from './list-tags.js'
 export {
   type FileFormat,
   type LocalLocator,
@@ -51,7 +51,8 @@ export {
 export { type OpenOptions, openImageFile } from './open-image-file.js'
 export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
 export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
-export { parseRegistry } from './parse-registry.js'
+export { type BegunPull, type PulledImage, type PullObserver, type PullOptions, pull } from './pull.js'
+export { PullError, type PullPlan, type PullPlanOptions, planPull } from './pull-plan.js'
 export {
   type ImagePush,
   type PushResult,
@@ -62,18 +63,6 @@ export {
   push,
   pushedDigest,
 } from './push.js'
-export {
-  type FlatReferrer,
-  flattenReferrers,
-  type ReferrerSelection,
-  selectReferrers,
-} from './referrer-selection.js'
-export {
-  type ReferrerNode,
-  type ReferrerTreeOptions,
-  readReferrerTree,
-  type SubjectNode,
-} from './referrer-tree.js'
 export { RegistryClient } from './registry/client.js'
 export { type NamedImage, servedImages } from './served-images.js'
 export { type NameSelection, nameFilter } from './tag-patterns.js'

@@ -53,7 +53,16 @@ export async function openSource(
   }
 }
 
-async function choosePlatform(root: Root, platform: Platform | 'host', context: Context): Promise<Root> {
+/**
+ * The image of a root for a platform; see {@link SourceOptions.platform}.
+ *
+ * @throws CopyError `no-such-platform`, `too-deep`
+ */
+export async function choosePlatform(
+  root: Root,
+  platform: Platform | 'host',
+  context: Context,
+): Promise<Root> {
   if (platform !== 'host') return await platformRoot(root, platform, context)
   const { descriptor } = await root.source.getManifest(root.root, context)
   return isIndexType(descriptor.mediaType) ? await platformRoot(root, hostPlatform(), context) : root

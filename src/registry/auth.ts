@@ -77,13 +77,12 @@ export class Authenticator {
   }
 
   #session(request: RegistryRequest): Promise<Session> {
-    const { resource = '' } = request.scopes[0] ?? {}
-    const key = `${request.endpoint.base.origin} ${resource}`
+    const repository = request.scopes[0]?.resource.replace(/^repository:/, '') ?? ''
+    const key = `${request.endpoint.base.origin} ${repository}`
     const known = this.#sessions.get(key)
     if (known !== undefined) return known
-    // What concerns the registry as a whole, as its catalog does, goes by the credentials for the host.
     const session = this.#credentials
-      .find(request.endpoint.registry, /^repository:(.+)$/.exec(resource)?.[1])
+      .find(request.endpoint.registry, repository === '' ? undefined : repository)
       .then(credential => ({ credential, tokens: [], pending: new Map() }))
     this.#sessions.set(key, session)
     session.catch(() => this.#sessions.delete(key))

@@ -1,11 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type BuiltImage, buildImage, buildIndex, writeLayout } from '../support/image-builder.js'
 import { schemaErrors } from '../support/json-schema.js'
 import { regctl } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
-import { readTar } from './tar-files.js'
 import { startRegistry, type TestRegistry } from './test-registry.js'
 
 const AMD = { os: 'linux', architecture: 'amd64' }
@@ -41,43 +39,6 @@ describe('images in registries', () => {
     await folder[Symbol.asyncDispose]()
   })
 
-  it('are pulled into a layout by tag and by digest, and verify as what was pushed', async () => {
-    const { host } = registry
-    for (const reference of [`${host}/app:1`, `${host}/app@${digest}`]) {
-      const out = join(folder.path, `pulled-${reference.includes('@') ? 'digest' : 'tag'}`)
-      const pulled = await regctl('pull', reference, out)
-      expect(pulled).toMatchObject({ code: 0, stderr: '' })
-      expect(pulled.stdout).toMatch(/^[^\n]+: Pulling from app\n/)
-      expect(pulled.stdout).toContain(`Digest: ${digest}\nStatus: Downloaded newer image`)
-      expect(await readFile(join(out, 'blobs', digest.replace(':', '/')), 'utf8')).toBe(
-        await readFile(join(layout, 'blobs', digest.replace(':', '/')), 'utf8'),
-      )
-      const index = JSON.parse(await readFile(join(out, 'index.json'), 'utf8'))
-      expect(index.manifests).toMatchObject([{ digest }])
-      expect((await regctl('digest', `oci:${out}`)).stdout).toBe(`${digest}\n`)
-    }
-  })
-
-  it('are pulled into an OCI archive with everything', async () => {
-    const out = join(folder.path, 'pulled.tar')
-    const pulled = await regctl('pull', `${registry.host}/app:1`, out, '--format', 'oci-archive', '--quiet')
-    expect(pulled).toMatchObject({ code: 0, stdout: `${out}@${digest}\n`, stderr: '' })
-    const files = await readTar(out)
-    const blobs = images.flatMap(image => [image.manifest.descriptor.digest, ...image.blobs.keys()])
-    for (const blob of [digest, ...blobs]) expect(files.has(`blobs/${blob.replace(':', '/')}`)).toBe(true)
-    expect((await regctl('push', out, `${registry.host}/again`, '--expect-digest', digest)).code).toBe(0)
-  })
-
-  it("are pulled for one platform, with that platform's digest", async () => {
-    const out = join(folder.path, 'arm')
-    const pulled = await regctl('pull', `${registry.host}/app:1`, out, '--platform', 'linux/arm64', '--json')
-    expect(pulled).toMatchObject({ code: 0, stderr: '' })
-    expect(JSON.parse(pulled.stdout)).toMatchObject({ digest: images[1]?.manifest.descriptor.digest })
-    const other = await regctl('pull', `${registry.host}/app:1`, `${out}2`, '--platform', 'linux/s390x')
-    expect(other.code).toBe(3)
-    expect(other.stderr).toContain('hint: It has linux/amd64, linux/arm64')
-  })
-
   it('are known by their digest where a tag is named with it, and a tag that has moved is told', async () => {
     const first = `${registry.host}/app:1@${digest}`
     expect(await regctl('digest', first)).toMatchObject({ code: 0, stdout: `${digest}\n`, stderr: '' })
@@ -92,14 +53,6 @@ describe('images in registries', () => {
     expect(gone.stderr).toBe(
       `warning: there is no tag ${registry.host}/app:gone any more: the digest counts\n`,
     )
-  })
-
-  it('are not found where they are not, and nothing is left under the final name', async () => {
-    const out = join(folder.path, 'missing.tar')
-    const { code, stderr } = await regctl('pull', `${registry.host}/app:none`, out, '--format', 'oci-archive')
-    expect(code).toBe(3)
-    expect(stderr).toMatch(/^error: .*app:none/)
-    await expect(readFile(out)).rejects.toThrow('ENOENT')
   })
 
   it('are copied within a registry by mounting, without their bytes', async () => {

@@ -174,9 +174,9 @@ describe.skipIf(missing !== undefined)('beside a Docker Engine', () => {
     expect(orderedLines(ours[0])).toEqual(orderedLines(theirs[0]))
     expect(orderedLines(ours[0])).toHaveLength(1 + 4 + 4 + 1)
     expect(statusOf(theirs[0])).toBe(`Downloaded newer image for ${reference}`)
-    expect(statusOf(ours[0])).toBe(`Downloaded newer image to ${target}`)
+    expect(statusOf(ours[0])).toBe(`Downloaded newer image for ${reference}`)
     expect(statusOf(theirs[1])).toBe(`Image is up to date for ${reference}`)
-    expect(statusOf(ours[1])).toBe(`Image is up to date for ${target}`)
+    expect(statusOf(ours[1])).toBe(`Image is up to date for ${reference}`)
   })
 
   it('saves an image straight into a push, which keeps its ID', async () => {
