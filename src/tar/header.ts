@@ -34,6 +34,9 @@ export interface SparseExtent {
   size: number
 }
 
+/** How the bytes of names become text. With `latin1`, names that are no UTF-8 stay what they are. */
+export type NameEncoding = 'utf8' | 'latin1'
+
 /** Why a header is refused. The caller adds the archive and the position. */
 export class HeaderProblem extends Error {}
 
@@ -54,15 +57,16 @@ export function looksLikeTar(head: Uint8Array): boolean {
 /**
  * Parses a header that is not a zero block.
  *
+ * @param encoding of the names: UTF-8 by custom; `latin1` keeps every byte of them as one character
  * @throws HeaderProblem when its checksum or its size makes no sense (rule R227)
  */
-export function parseHeader(block: Uint8Array): TarHeader {
+export function parseHeader(block: Uint8Array, encoding: NameEncoding = 'utf8'): TarHeader {
   if (!hasRightChecksum(block)) throw new HeaderProblem('the checksum of a header is wrong')
   const type = block[156] === 0 ? '0' : String.fromCharCode(block[156] ?? 0)
   const header: TarHeader = {
-    name: memberName(block, type),
+    name: memberName(block, type, encoding),
     type: type === '0' && block[156] === 0 && endsWithSlash(block) ? '5' : type,
-    linkName: text(block, 157, 100),
+    linkName: text(block, 157, 100, encoding),
     size: parseNumber(block.subarray(124, 136), 'size'),
   }
   if (type === 'S') header.sparse = parseSparseStart(block)
@@ -74,11 +78,11 @@ function endsWithSlash(block: Uint8Array): boolean {
   return text(block, 0, 100).endsWith('/')
 }
 
-function memberName(block: Uint8Array, type: string): string {
-  const name = text(block, 0, 100)
+function memberName(block: Uint8Array, type: string, encoding: NameEncoding): string {
+  const name = text(block, 0, 100, encoding)
   // GNU tar has "ustar " and uses the place of the prefix for other fields.
   const hasPrefix = ascii(block, 257, 6) === 'ustar\0' && type !== 'S'
-  const prefix = hasPrefix ? text(block, 345, 155) : ''
+  const prefix = hasPrefix ? text(block, 345, 155, encoding) : ''
   return prefix === '' ? name : `${prefix}/${name}`
 }
 
@@ -152,8 +156,13 @@ function ascii(bytes: Uint8Array, start: number, length: number): string {
 }
 
 /** A text field up to its NUL. Names are UTF-8 by custom. */
-export function text(bytes: Uint8Array, start: number, length: number): string {
+export function text(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  encoding: NameEncoding = 'utf8',
+): string {
   const field = Buffer.from(bytes.buffer, bytes.byteOffset + start, Math.min(length, bytes.length - start))
   const end = field.indexOf(0)
-  return (end < 0 ? field : field.subarray(0, end)).toString('utf8')
+  return (end < 0 ? field : field.subarray(0, end)).toString(encoding)
 }

@@ -1,4 +1,4 @@
-import { HeaderProblem } from './header.js'
+import { HeaderProblem, type NameEncoding } from './header.js'
 
 /** What the records of a PAX header replace in the next member's header. */
 export interface PaxOverrides {
@@ -10,6 +10,13 @@ export interface PaxOverrides {
   sparse?: true
 }
 
+/** Everything that a PAX header says: what we know to apply, and each record as it stands there. */
+export interface PaxHeader {
+  overrides: PaxOverrides
+  /** The last value of each key; an empty one is left out. */
+  records: ReadonlyMap<string, string>
+}
+
 /**
  * Reads the records of an extended header: `length key=value\n`, one after another
  * (POSIX.1-2017 pax, "pax Extended Header"). Unknown keys and odd values of keys that don't matter here pass.
@@ -17,7 +24,17 @@ export interface PaxOverrides {
  * @throws HeaderProblem when a record is malformed or its length runs past the header (rule R227)
  */
 export function parsePax(body: Uint8Array): PaxOverrides {
+  return parsePaxHeader(body, 'utf8').overrides
+}
+
+/**
+ * As {@link parsePax}, with all records.
+ *
+ * @param encoding of keys and values; `latin1` keeps values that are no text, as those of extended attributes
+ */
+export function parsePaxHeader(body: Uint8Array, encoding: NameEncoding): PaxHeader {
   const overrides: PaxOverrides = {}
+  const records = new Map<string, string>()
   const bytes = Buffer.from(body.buffer, body.byteOffset, body.length)
   let at = 0
   while (at < bytes.length && bytes[at] !== 0) {
@@ -29,10 +46,14 @@ export function parsePax(body: Uint8Array): PaxOverrides {
     }
     const equals = bytes.indexOf(0x3d, space)
     if (equals < 0 || equals >= end) throw new HeaderProblem('a PAX record has no value')
-    apply(overrides, bytes.toString('utf8', space + 1, equals), bytes.toString('utf8', equals + 1, end - 1))
+    const key = bytes.toString(encoding, space + 1, equals)
+    const value = bytes.toString(encoding, equals + 1, end - 1)
+    if (value === '') records.delete(key)
+    else records.set(key, value)
+    apply(overrides, key, value)
     at = end
   }
-  return overrides
+  return { overrides, records }
 }
 
 function apply(overrides: PaxOverrides, key: string, value: string): void {

@@ -3,13 +3,15 @@ import {
   type GnuSparseStart,
   HeaderProblem,
   isZeroBlock,
+  type NameEncoding,
   parseHeader,
   parseSparseBlock,
   type SparseExtent,
   type TarHeader,
   text,
 } from './header.js'
-import { type PaxOverrides, parsePax } from './pax.js'
+import { attributesOf, type MemberAttributes } from './member-attributes.js'
+import { type PaxHeader, parsePaxHeader } from './pax.js'
 import { badTar, TarError, truncated } from './tar-error.js'
 
 /** The bytes of a tar in order: a file that can be skipped through, or a stream. */
@@ -35,6 +37,19 @@ export interface TarMember {
   sparse?: { size: number; extents: SparseExtent[] }
   /** Why its content cannot be given. Absent when it can. */
   unreadable?: string
+  /** Present when they were asked for. */
+  attributes?: MemberAttributes
+}
+
+/** What {@link readMembers} gives besides names and places. */
+export interface ReadOptions {
+  /**
+   * Read owners, modes, times and extended attributes too, and give all text with one character for each byte (latin1),
+   * so that names that are no UTF-8 can be written again as they were. Default: names alone, as UTF-8.
+   */
+  exact?: boolean
+  /** The most members that the archive may have. Default: 100000. */
+  maximumMembers?: number
 }
 
 /** The most members that an archive may have. Each takes memory (rule R227). */
@@ -54,13 +69,18 @@ const MAXIMUM_SPARSE_BLOCKS = 4096
  * @throws TarError `bad-tar` for a malformed header, `truncated` when the source ends inside a member,
  * `too-large` for too many members
  */
-export async function* readMembers(source: ByteSource, label: string): AsyncGenerator<TarMember> {
+export async function* readMembers(
+  source: ByteSource,
+  label: string,
+  options: ReadOptions = {},
+): AsyncGenerator<TarMember> {
+  const { exact = false, maximumMembers = MAXIMUM_MEMBERS } = options
   for (let count = 0; ; count++) {
-    if (count === MAXIMUM_MEMBERS) {
-      throw new TarError(`${label} has more than the ${MAXIMUM_MEMBERS} members that are read`, 'too-large')
-    }
-    const member = await new MemberReader(source, label).next()
+    const member = await new MemberReader(source, label, exact).next()
     if (member === undefined) return
+    if (count === maximumMembers) {
+      throw new TarError(`${label} has more than the ${maximumMembers} members that are read`, 'too-large')
+    }
     const end = member.offset + padded(member.storedSize)
     yield member
     await skipBody(source, member, end, label)
@@ -90,11 +110,15 @@ class MemberReader {
   readonly #label: string
   #longName: string | undefined
   #longLink: string | undefined
-  #pax: PaxOverrides = {}
+  readonly #exact: boolean
+  readonly #encoding: NameEncoding
+  #pax: PaxHeader = { overrides: {}, records: new Map() }
 
-  constructor(source: ByteSource, label: string) {
+  constructor(source: ByteSource, label: string, exact: boolean) {
     this.#source = source
     this.#label = label
+    this.#exact = exact
+    this.#encoding = exact ? 'latin1' : 'utf8'
   }
 
   async next(): Promise<TarMember | undefined> {
@@ -111,8 +135,8 @@ class MemberReader {
         if (isFirst) return undefined
         throw badTar(this.#label, position, 'the archive ends where a member should follow')
       }
-      const header = this.#parse(position, () => parseHeader(block))
-      if (!(await this.#takeExtension(header))) return await this.#member(header, position)
+      const header = this.#parse(position, () => parseHeader(block, this.#encoding))
+      if (!(await this.#takeExtension(header))) return await this.#member(header, block, position)
       isFirst = false
     }
   }
@@ -122,25 +146,30 @@ class MemberReader {
     const position = this.#source.position
     switch (header.type) {
       case 'L':
-        this.#longName = text(await this.#extension(header.size, MAXIMUM_NAME + 1), 0, MAXIMUM_NAME + 1)
+        this.#longName = await this.#longText(header.size)
         return true
       case 'K':
-        this.#longLink = text(await this.#extension(header.size, MAXIMUM_NAME + 1), 0, MAXIMUM_NAME + 1)
+        this.#longLink = await this.#longText(header.size)
         return true
       case 'x': {
         const body = await this.#extension(header.size, MAXIMUM_PAX)
-        this.#pax = this.#parse(position, () => parsePax(body))
+        this.#pax = this.#parse(position, () => parsePaxHeader(body, this.#encoding))
         return true
       }
       case 'g': {
         // Global records hold comments in practice. A global name or size makes no sense, so they replace nothing.
         const body = await this.#extension(header.size, MAXIMUM_PAX)
-        this.#parse(position, () => parsePax(body))
+        this.#parse(position, () => parsePaxHeader(body, this.#encoding))
         return true
       }
       default:
         return false
     }
+  }
+
+  async #longText(size: number): Promise<string> {
+    const limit = MAXIMUM_NAME + 1
+    return text(await this.#extension(size, limit), 0, limit, this.#encoding)
   }
 
   async #extension(size: number, limitBytes: number): Promise<Uint8Array> {
@@ -160,23 +189,25 @@ class MemberReader {
     return body.subarray(0, size)
   }
 
-  async #member(header: TarHeader, position: number): Promise<TarMember> {
-    const name = this.#pax.path ?? this.#longName ?? header.name
+  async #member(header: TarHeader, block: Uint8Array, position: number): Promise<TarMember> {
+    const { overrides, records } = this.#pax
+    const name = overrides.path ?? this.#longName ?? header.name
     if (name.length > MAXIMUM_NAME) throw badTar(this.#label, position, 'a name is too long')
     const type = memberType(header.type)
     const sparse = header.sparse && (await this.#sparseMap(header.sparse, header.size, position))
-    const size = this.#pax.size ?? header.size
+    const size = overrides.size ?? header.size
     // Like Go and GNU tar: links, directories and devices have no body, whatever their size says.
     const storedSize = type === 'file' ? size : 0
     if (!Number.isSafeInteger(storedSize + BLOCK_SIZE)) throw endsInside(this.#label, name)
     return {
       name,
       type,
-      linkName: this.#pax.linkpath ?? this.#longLink ?? header.linkName,
+      linkName: overrides.linkpath ?? this.#longLink ?? header.linkName,
       offset: this.#source.position,
       storedSize,
       ...(sparse && { sparse }),
-      ...(this.#pax.sparse && { unreadable: 'it is a sparse file in the PAX format' }),
+      ...(overrides.sparse && { unreadable: 'it is a sparse file in the PAX format' }),
+      ...(this.#exact && { attributes: this.#parse(position, () => attributesOf(block, records)) }),
     }
   }
 
