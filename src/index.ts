@@ -25,12 +25,14 @@ export {
 export type {
   BlobContent,
   Context,
+  ImageContents,
   ListOptions,
   RawManifest,
   RepositoryCollection,
   Sink,
   Source,
   Store,
+  StoredLayer,
 } from './content/store.js'
 export { type Conversion, ConvertedSource } from './convert/converted-source.js'
 export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetResult } from './copy/copy.js'

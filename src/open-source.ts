@@ -64,6 +64,8 @@ export async function choosePlatform(
   context: Context,
 ): Promise<Root> {
   if (platform !== 'host') return await platformRoot(root, platform, context)
+  // A single image, whose manifest would be made only to see that.
+  if (root.source.openContents !== undefined) return root
   const { descriptor } = await root.source.getManifest(root.root, context)
   return isIndexType(descriptor.mediaType) ? await platformRoot(root, hostPlatform(), context) : root
 }

@@ -47,10 +47,39 @@ export interface Source extends AsyncDisposable {
   listReferrers(subject: Digest, context: Context): Promise<Descriptor[]>
 
   /**
+   * The image for those who want what is in it, where its manifest would be made for that alone: a docker-archive has
+   * plain layers, which are compressed for a manifest. Such a source has one single image. Absent where blobs are stored
+   * as the manifest names them.
+   *
+   * @throws RegctlError when the config or a layer is not there, or they don't fit each other
+   */
+  openContents?(context: Context): Promise<ImageContents>
+
+  /**
    * Blobs that are ready before the manifest can be (layers still being compressed). A sink may take each
    * at once. Absent when every blob is known by the manifest.
    */
   earlyBlobs?(context: Context): AsyncIterable<Descriptor>
+}
+
+/** What an image consists of, without its manifest. */
+export interface ImageContents {
+  config: Uint8Array
+  /** From the base up. */
+  layers: readonly StoredLayer[]
+}
+
+/** A layer as it lies in a file. */
+export interface StoredLayer {
+  /** What the config says of it. */
+  diffID: Digest
+  /** In bytes, as stored. */
+  size: number
+  /**
+   * Opens the stored bytes, which may be compressed. Not verified: the caller checks the uncompressed bytes against the
+   * diffID, and consumes or destroys the stream.
+   */
+  open(): Promise<Readable>
 }
 
 /** The bytes of a blob that is to be put somewhere, with where they come from. */

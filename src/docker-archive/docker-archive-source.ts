@@ -5,7 +5,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf, isDigest } from '../content/digest.js'
 import { CONFIG_LIMIT_BYTES } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
-import type { Context, RawManifest, Source } from '../content/store.js'
+import type { Context, ImageContents, RawManifest, Source } from '../content/store.js'
 import { digestMismatch } from '../content/verify.js'
 import { WeightedLimit } from '../limit.js'
 import type { FileSet } from '../tar/file-set.js'
@@ -100,6 +100,20 @@ export class DockerArchiveSource implements Source {
       const layer = await prepared.get(diffID)
       if (layer !== undefined)
         yield { mediaType: MediaType.dockerLayer, digest: layer.digest, size: layer.size }
+    }
+  }
+
+  /** The layers as they lie in the archive: nothing is compressed. */
+  async openContents(): Promise<ImageContents> {
+    const { bytes, diffIDs } = await this.#readConfig()
+    const layers = await this.#pairLayers(diffIDs)
+    return {
+      config: bytes,
+      layers: layers.map(({ file, diffID, size }) => ({
+        diffID,
+        size,
+        open: () => this.#files.open(file),
+      })),
     }
   }
 
