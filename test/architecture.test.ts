@@ -23,6 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   archive: [...BASE, 'content', 'tar', 'compression'],
   layout: [...BASE, 'content', 'tar', 'compression', 'archive'],
   'docker-archive': [...BASE, 'content', 'tar', 'compression', 'archive'],
+  export: [...BASE, 'content', 'tar', 'compression', 'archive'],
   convert: [...BASE, 'content', 'compression'],
   registry: [...BASE, 'content', 'credentials', 'config'],
   // The heart of it: copying knows no particular store.

@@ -1,0 +1,69 @@
+import { SpoolFile, type SpoolRange } from '../archive/spool-file.js'
+
+/** How many bytes are gathered before they are written: layers have many tiny files. */
+const WRITE_SIZE = 1024 * 1024
+/** How many bytes are read at once, since files that were near each other in a layer are near each other in the result. */
+const WINDOW_SIZE = 128 * 1024
+
+/** Keeps the contents of files in one temporary file: all are written before any is read. */
+export class BodySpool implements AsyncDisposable {
+  readonly #file: SpoolFile
+  #pending: Uint8Array[] = []
+  #pendingSize = 0
+  #window: { offset: number; bytes: Buffer } = { offset: 0, bytes: Buffer.alloc(0) }
+
+  private constructor(file: SpoolFile) {
+    this.#file = file
+  }
+
+  /** @throws ArchiveError `spool-failed` */
+  static async create(): Promise<BodySpool> {
+    return new BodySpool(await SpoolFile.create())
+  }
+
+  /** Where the next bytes go. */
+  get size(): number {
+    return this.#file.size + this.#pendingSize
+  }
+
+  /** @throws ArchiveError `spool-failed`, when the disk is full for one */
+  async append(bytes: Uint8Array): Promise<void> {
+    this.#pending.push(bytes)
+    this.#pendingSize += bytes.length
+    if (this.#pendingSize >= WRITE_SIZE) await this.flush()
+  }
+
+  /** Writes what was gathered. */
+  async flush(): Promise<void> {
+    const bytes = Buffer.concat(this.#pending, this.#pendingSize)
+    this.#pending = []
+    this.#pendingSize = 0
+    await this.#file.append(bytes)
+  }
+
+  /** The bytes of a stretch, after {@link flush}. */
+  async *read({ offset, size }: SpoolRange): AsyncGenerator<Buffer> {
+    if (size > WINDOW_SIZE) {
+      yield* this.#file.open({ offset, size }) as AsyncIterable<Buffer>
+      return
+    }
+    if (size > 0) yield await this.#readSmall(offset, size)
+  }
+
+  async #readSmall(offset: number, size: number): Promise<Buffer> {
+    const isInside = (at: number) =>
+      at >= this.#window.offset && at <= this.#window.offset + this.#window.bytes.length
+    if (!isInside(offset) || !isInside(offset + size)) {
+      const length = Math.min(WINDOW_SIZE, this.#file.size - offset)
+      const chunks: Buffer[] = []
+      for await (const chunk of this.#file.open({ offset, size: length })) chunks.push(chunk as Buffer)
+      this.#window = { offset, bytes: Buffer.concat(chunks) }
+    }
+    const start = offset - this.#window.offset
+    return this.#window.bytes.subarray(start, start + size)
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#file[Symbol.asyncDispose]()
+  }
+}

@@ -1,0 +1,127 @@
+import type { Readable } from 'node:stream'
+import { StreamSource } from '../archive/stream-source.js'
+import { contentOf, fillHoles, requireReadable } from '../tar/member-content.js'
+import { endsInside, readMembers, type TarMember } from '../tar/tar-reader.js'
+import type { LayerChanges, LayerEntry } from './apply-layer.js'
+import type { BodySpool } from './body-spool.js'
+import { badLayer, quoted } from './export-error.js'
+import { type Attributes, type Inode, MAXIMUM_INODES } from './file-tree.js'
+import { parseLayerName, splitPath } from './layer-path.js'
+
+/** The most bytes of names, link targets and extended attributes of one image that are held in memory (rule R227). */
+const MAXIMUM_TEXT_BYTES = 512 * 1024 * 1024
+
+/** Counts what the layers of one image put into memory. */
+export class LayerBudget {
+  #members = 0
+  #textBytes = 0
+
+  /** How many members the next layer may have. */
+  get members(): number {
+    return MAXIMUM_INODES - this.#members
+  }
+
+  /** @throws ExportError `too-large` */
+  spend(member: TarMember, what: string): void {
+    this.#members++
+    this.#textBytes += member.name.length + member.linkName.length
+    for (const [key, value] of member.attributes?.records ?? []) this.#textBytes += key.length + value.length
+    if (this.#textBytes > MAXIMUM_TEXT_BYTES) {
+      throw badLayer('too-large', `the names and attributes of ${what} are more than is held in memory`)
+    }
+  }
+}
+
+/**
+ * Reads a layer's plain tar to its end.
+ *
+ * @param input fails where the bytes are not what they should be; this reads it to its end or destroys it
+ * @param bodies takes the contents of its files
+ * @param what for messages: `layer sha256:… of image.tar`
+ * @throws TarError for a broken tar, and for a sparse file of a kind that is not expanded; ExportError; what the input throws
+ */
+export async function readLayer(
+  input: Readable,
+  bodies: BodySpool,
+  budget: LayerBudget,
+  what: string,
+): Promise<LayerChanges> {
+  const whiteouts: string[][] = []
+  const opaques: string[][] = []
+  const entries: LayerEntry[] = []
+  try {
+    const source = new StreamSource(input)
+    for await (const member of readMembers(source, what, { exact: true, maximumMembers: budget.members })) {
+      budget.spend(member, what)
+      const name = parseLayerName(member.name, what)
+      if (name.kind === 'whiteout') whiteouts.push(name.path)
+      if (name.kind === 'opaque') opaques.push(name.path)
+      if (name.kind !== 'entry') continue
+      const entry = await readEntry(member, name.path, source, bodies, what)
+      if (entry !== undefined) entries.push(entry)
+    }
+    await source.drain()
+  } finally {
+    input.destroy()
+  }
+  return { what, whiteouts, opaques, entries }
+}
+
+async function readEntry(
+  member: TarMember,
+  path: string[],
+  source: StreamSource,
+  bodies: BodySpool,
+  what: string,
+): Promise<LayerEntry | undefined> {
+  const { attributes: all } = member
+  if (all === undefined) return undefined
+  const { mode, uid, gid, userName, groupName, mtime, records } = all
+  const attributes: Attributes = { mode, uid, gid, userName, groupName, mtime, records }
+  const other = (inode: Inode): LayerEntry => ({ kind: 'other', path, inode })
+  switch (member.type) {
+    case 'directory':
+      return { kind: 'directory', path, attributes }
+    case 'hard-link':
+      return { kind: 'hard-link', path, target: splitPath(member.linkName, what) }
+    case 'symlink':
+      return other({ kind: 'symlink', attributes, target: member.linkName })
+    case 'file':
+      return other({ kind: 'file', attributes, content: await keepBody(member, source, bodies, what) })
+    case 'special': {
+      const { flag, devMajor, devMinor } = all
+      // The label of a tape is no part of the file system.
+      if (flag === 'V') return undefined
+      if (flag === 'M')
+        throw badLayer('bad-member-type', `${what} has a part of the file ${quoted(member.name)} only`)
+      return other({ kind: 'device', attributes, flag, major: devMajor, minor: devMinor })
+    }
+  }
+}
+
+async function keepBody(member: TarMember, source: StreamSource, bodies: BodySpool, what: string) {
+  const content = contentOf(member)
+  requireReadable(what, member.name, content)
+  const stored = (_offset: number, size: number) => taken(source, size, what, member.name)
+  const chunks =
+    content.sparse === undefined
+      ? stored(0, content.size)
+      : fillHoles(content.sparse, content.size, 0, stored)
+  const offset = bodies.size
+  if (content.size > 0) for await (const chunk of chunks) await bodies.append(chunk)
+  return { offset, size: content.size }
+}
+
+async function* taken(
+  source: StreamSource,
+  size: number,
+  what: string,
+  name: string,
+): AsyncGenerator<Buffer> {
+  let left = size
+  for await (const chunk of source.take(size)) {
+    left -= chunk.length
+    yield chunk
+  }
+  if (left > 0) throw endsInside(what, name)
+}

@@ -1,0 +1,89 @@
+import { encodeHeaders, type HeaderFields, paddingOf } from '../tar/header-encode.js'
+import type { BodySpool } from './body-spool.js'
+import type { Directory, Inode } from './file-tree.js'
+
+/** How many bytes are gathered before they are given out. */
+const BATCH_SIZE = 256 * 1024
+
+/**
+ * Writes a tree as a tar: each folder before what is in it, names in the order of their bytes. One tree always gives the
+ * same bytes. The first name of a hard link is the file, the others are links to it. As in what `docker export` writes,
+ * there is no entry for the root itself.
+ *
+ * @param prefix what names begin with, without a slash; empty for the whole root file system
+ * @param onEntry is called for each entry
+ */
+export async function* writeTree(
+  root: Inode,
+  prefix: string,
+  bodies: BodySpool,
+  onEntry: () => void,
+): AsyncGenerator<Buffer> {
+  const firstNames = new Map<Inode, string>()
+  let batch: Buffer[] = []
+  let size = 0
+  for (const { path, inode } of entriesOf(root, prefix)) {
+    onEntry()
+    const linkName = firstNames.get(inode)
+    if (linkName === undefined && inode.isShared === true) firstNames.set(inode, path)
+    const header = encodeHeaders(headerOf(path, inode, linkName))
+    batch.push(header)
+    size += header.length
+    if (linkName === undefined && inode.kind === 'file') {
+      for await (const chunk of bodies.read(inode.content)) {
+        batch.push(chunk)
+        size += chunk.length
+        if (size < BATCH_SIZE) continue
+        yield Buffer.concat(batch, size)
+        batch = []
+        size = 0
+      }
+      const padding = paddingOf(inode.content.size)
+      batch.push(padding)
+      size += padding.length
+    }
+    if (size < BATCH_SIZE) continue
+    yield Buffer.concat(batch, size)
+    batch = []
+    size = 0
+  }
+  yield Buffer.concat([...batch, Buffer.alloc(1024)])
+}
+
+/** Goes down the tree without recursion: a hostile layer may be as deep as a name is long. */
+function* entriesOf(root: Inode, prefix: string): Generator<{ path: string; inode: Inode }> {
+  if (prefix !== '') yield { path: prefix, inode: root }
+  if (root.kind !== 'directory') return
+  const levels = [{ path: prefix, names: sortedNames(root), directory: root }]
+  for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
+    const name = level.names.pop()
+    const inode = name === undefined ? undefined : level.directory.children.get(name)
+    if (name === undefined || inode === undefined) {
+      levels.pop()
+      continue
+    }
+    const path = level.path === '' ? name : `${level.path}/${name}`
+    yield { path, inode }
+    if (inode.kind === 'directory') levels.push({ path, names: sortedNames(inode), directory: inode })
+  }
+}
+
+/** The last first, to be taken from the end. */
+function sortedNames(directory: Directory): string[] {
+  return [...directory.children.keys()].sort((one, other) => (one < other ? 1 : -1))
+}
+
+function headerOf(path: string, inode: Inode, linkName: string | undefined): HeaderFields {
+  const fields = { ...inode.attributes, name: path, size: 0, encoding: 'latin1' as const }
+  if (linkName !== undefined) return { ...fields, type: '1', linkName }
+  switch (inode.kind) {
+    case 'directory':
+      return { ...fields, type: '5', name: `${path}/` }
+    case 'file':
+      return { ...fields, type: '0', size: inode.content.size }
+    case 'symlink':
+      return { ...fields, type: '2', linkName: inode.target }
+    case 'device':
+      return { ...fields, type: inode.flag, devMajor: inode.major, devMinor: inode.minor }
+  }
+}
