@@ -44,6 +44,7 @@ export { type ExportOptions, type ExportResult, exportImage } from './export-ima
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
+export { chooseNames, type ListSelection, listTags, type TagListOptions } from './list-tags.js'
 export {
   type FileFormat,
   type LocalLocator,
@@ -54,6 +55,7 @@ export {
 export { type OpenOptions, openImageFile } from './open-image-file.js'
 export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
 export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
+export { parseRegistry } from './parse-registry.js'
 export { type BegunPull, type PulledImage, type PullObserver, type PullOptions, pull } from './pull.js'
 export { PullError, type PullPlan, type PullPlanOptions, planPull } from './pull-plan.js'
 export {
@@ -66,6 +68,18 @@ export {
   push,
   pushedDigest,
 } from './push.js'
+export {
+  type FlatReferrer,
+  flattenReferrers,
+  type ReferrerSelection,
+  selectReferrers,
+} from './referrer-selection.js'
+export {
+  type ReferrerNode,
+  type ReferrerTreeOptions,
+  readReferrerTree,
+  type SubjectNode,
+} from './referrer-tree.js'
 export { RegistryClient } from './registry/client.js'
 export { type NamedImage, servedImages } from './served-images.js'
 export { type NameSelection, nameFilter } from './tag-patterns.js'

@@ -107,7 +107,15 @@ async function pullImage(
   options: PullOptions,
 ): Promise<PulledImage> {
   const names = statedNames(locator, format) ?? namesOf(reference)
-  const nothing = { label: repositoryOf(reference), copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0 }
+  const nothing = {
+    label: repositoryOf(reference),
+    copied: 0,
+    mounted: 0,
+    exists: 0,
+    skipped: 0,
+    bytes: 0,
+    changed: false,
+  }
   const failed = (error: unknown): PulledImage => ({
     ...nothing,
     ...{ reference, tags: names.tags, root: undefined, written: undefined, error },

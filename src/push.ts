@@ -148,7 +148,7 @@ export async function push(
       root: result.root,
     }))
   } catch (error) {
-    const nothing = { copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0 }
+    const nothing = { copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0, changed: false }
     return targets.map(target => ({ ...nothing, label: target.repository, target, root: undefined, error }))
   }
 }

@@ -102,6 +102,12 @@ export interface BlobContent {
 export interface Sink extends AsyncDisposable {
   readonly label: string
 
+  /**
+   * True where asking for a blob costs next to nothing. Blobs are then looked for although the manifest that names them is
+   * in place, which mends what was damaged.
+   */
+  readonly asksFreely?: boolean
+
   /** Whether a manifest with this digest is in place. False when that can't be told. */
   hasManifest(digest: Digest, context: Context): Promise<boolean>
 
@@ -113,6 +119,9 @@ export interface Sink extends AsyncDisposable {
    * can be looked up before the end: in an archive that is being written.
    */
   statManifest?(tagOrDigest: string, context: Context): Promise<Descriptor | undefined>
+
+  /** As {@link Source.listReferrers}, of what is in place. Absent where that can't be told before the end. */
+  listReferrers?(subject: Digest, context: Context): Promise<Descriptor[]>
 
   /**
    * Puts a blob in place. It is visible only after all its bytes were there with the right digest. When the
@@ -145,6 +154,8 @@ export interface ListOptions {
 export interface Store extends Source, Sink {
   /** The descriptor (with the true media type) of a manifest by tag or digest; undefined when there is none. */
   statManifest(tagOrDigest: string, context: Context): Promise<Descriptor | undefined>
+
+  listReferrers(subject: Digest, context: Context): Promise<Descriptor[]>
 
   /** The size of a blob in bytes; undefined when it is not there. */
   statBlob(digest: Digest, context: Context): Promise<number | undefined>

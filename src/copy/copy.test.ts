@@ -1,70 +1,23 @@
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
-import { ContentError } from '../content/content-error.js'
+import {
+  blobOf,
+  CountingStore,
+  manifestOf,
+  putBlob,
+  putImage,
+  putIndex,
+} from '../../test/support/copy-fixtures.js'
 import { createContext } from '../content/context.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { digestOf } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
-import { rawManifest } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
 import { MemoryStore } from '../content/memory-store.js'
-import type { BlobContent, Context, RawManifest } from '../content/store.js'
+import type { Context, RawManifest } from '../content/store.js'
 import { copy } from './copy.js'
 
 const context = createContext()
-
-/** Counts what is put into it, and can fail. */
-class CountingStore extends MemoryStore {
-  readonly put: string[] = []
-  failOn: string | undefined
-
-  override async putBlob(blob: BlobContent, within: Context) {
-    if (blob.descriptor.digest === this.failOn)
-      throw new ContentError('no room', { kind: 'failed', code: 'no-room' })
-    const result = await super.putBlob(blob, within)
-    if (result === 'copied') this.put.push(blob.descriptor.digest)
-    return result
-  }
-
-  override async putManifest(manifest: RawManifest, tags: readonly string[], within: Context) {
-    await super.putManifest(manifest, tags, within)
-    this.put.push([manifest.descriptor.digest, ...tags].join(' '))
-  }
-}
-
-function blobOf(text: string, mediaType: string): { descriptor: Descriptor; bytes: Buffer } {
-  const bytes = Buffer.from(text)
-  return { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes }
-}
-
-function manifestOf(document: object, mediaType: string): RawManifest {
-  return rawManifest(mediaType, Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...document })))
-}
-
-async function putBlob(store: MemoryStore, { descriptor, bytes }: { descriptor: Descriptor; bytes: Buffer }) {
-  const open = async (from = 0) => Readable.from([bytes.subarray(from)], { objectMode: false })
-  await store.putBlob({ descriptor, origin: store, open }, context)
-}
-
-/** An image with these layers; the last layer is named twice. */
-async function putImage(store: MemoryStore, layers: string[], tags: string[] = []): Promise<RawManifest> {
-  const diffIDs = layers.map(text => digestOf(Buffer.from(`plain ${text}`)))
-  const config = blobOf(JSON.stringify({ rootfs: { diff_ids: diffIDs }, layers }), MediaType.ociConfig)
-  const blobs = layers.map(text => blobOf(text, MediaType.ociLayerGzip))
-  for (const blob of [config, ...blobs]) await putBlob(store, blob)
-  const manifest = manifestOf(
-    { config: config.descriptor, layers: blobs.map(({ descriptor }) => descriptor) },
-    MediaType.ociManifest,
-  )
-  await store.putManifest(manifest, tags, context)
-  return manifest
-}
-
-async function putIndex(store: MemoryStore, children: RawManifest[], tags: string[]): Promise<RawManifest> {
-  const index = manifestOf({ manifests: children.map(({ descriptor }) => descriptor) }, MediaType.ociIndex)
-  await store.putManifest(index, tags, context)
-  return index
-}
 
 describe('copy', () => {
   it('puts blobs before their manifest, children before their index, and the tags last', async () => {

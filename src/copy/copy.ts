@@ -29,6 +29,15 @@ export interface CopyOptions {
   dryRun?: boolean
   /** Refuse another root than this one, before its manifest is put anywhere. Default: any. */
   expectDigest?: Digest | undefined
+  /**
+   * Copy what refers to the root and to each manifest below it as well: signatures, SBOMs and attestations, whether they
+   * are found by their subject or by cosign's tags. Default false.
+   */
+  referrers?: boolean
+  /** Look for each blob although the manifest that names it is in place: repairs a damaged target. Default false. */
+  recheck?: boolean
+  /** Refuse a target at which one of the tags stands for another digest, before anything is sent there. Default false. */
+  noOverwrite?: boolean
 }
 
 /** The options with their defaults. */
@@ -45,12 +54,16 @@ export interface TargetResult {
   exists: number
   skipped: number
   bytes: number
+  /** Whether anything was (with `dryRun`: would be) written; false when everything was in place. */
+  changed: boolean
 }
 
 /** How a copy ended. */
 export interface CopyResult {
   /** The manifest or index that was copied; undefined when it could not be read. */
   root: Descriptor | undefined
+  /** How many referrers came with it. */
+  referrers: number
   /** In the order of the targets. */
   targets: readonly TargetResult[]
 }
@@ -80,6 +93,9 @@ export async function copy(
     jobs: options.jobs ?? DEFAULT_JOBS,
     dryRun: options.dryRun ?? false,
     expectDigest: options.expectDigest,
+    referrers: options.referrers ?? false,
+    recheck: options.recheck ?? false,
+    noOverwrite: options.noOverwrite ?? false,
   }
   const stop = new AbortController()
   const reading = stoppable(context, stop)
@@ -98,19 +114,27 @@ export async function copy(
   const planned = await plan.catch(() => undefined)
   return {
     root: planned?.root.descriptor,
+    referrers: countReferrers(planned),
     targets: targets.map(target => results.get(target) as TargetResult),
   }
+}
+
+function countReferrers(plan: Plan | undefined): number {
+  const listed = plan?.referrers
+    .flat()
+    .filter(({ tags, subject }) => tags.length > 0 || subject !== undefined)
+  return new Set(listed?.map(({ manifest }) => manifest.descriptor.digest)).size
 }
 
 async function makePlan(
   source: Source,
   root: string,
   early: EarlyBlobs,
-  { expectDigest }: CompleteOptions,
+  { expectDigest, referrers }: CompleteOptions,
   context: Context,
 ): Promise<Plan> {
   early.start()
-  const plan = await planCopy(source, root, context)
+  const plan = await planCopy(source, root, context, { referrers })
   const { digest } = plan.root.descriptor
   if (expectDigest !== undefined && digest !== expectDigest) {
     throw digestMismatch(`the image of ${source.label}`, expectDigest, digest)
@@ -158,13 +182,16 @@ async function copyTo(
     exists: 0,
     skipped: 0,
     bytes: 0,
+    changed: false,
   }
   // One failed blob stops the others of this target (rule R253); the other targets have controllers of their own.
   const stop = new AbortController()
   const context = stoppable(outer, stop)
   const transfer = new TargetTransfer(target, source, context, options, result)
   try {
-    if (!options.dryRun) await early.offerTo(blob => transfer.putBlob(blob))
+    // A tag that must not be overwritten has to be known before the first byte is sent, and so has the root.
+    const mayStart = !options.dryRun && !options.noOverwrite
+    if (mayStart) await early.offerTo(blob => transfer.putBlob(blob))
     await transfer.finish(await plan)
   } catch (error) {
     // What fails after the others were stopped fails because of it.

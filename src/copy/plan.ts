@@ -1,20 +1,14 @@
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
-import { childrenOf, type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
-import { isForeignLayerType, isManifestType } from '../content/media-types.js'
+import type { ImageManifest } from '../content/manifest.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
-import { verifyBytes } from '../content/verify.js'
-import { CopyError } from './copy-error.js'
-
-/** How deep indexes may be nested (rule R232). Real images have one level, seldom two. */
-export const MAXIMUM_DEPTH = 8
-/** How many manifests one copy may have (rule R232). */
-export const MAXIMUM_MANIFESTS = 10_000
+import { ManifestWalk } from './manifest-walk.js'
+import { followReferrers, type PlannedReferrer } from './referrers.js'
 
 /** Everything below one manifest or index, each thing once, in an order in which it can be put in place. */
 export interface Plan {
   root: RawManifest
-  /** The image manifests in the order in which they were found. */
+  /** The image manifests below the root in the order in which they were found. */
   images: readonly ImageManifest[]
   /** Configs, layers and other blobs, in the order of their manifests; without those that may not be distributed. */
   blobs: readonly Descriptor[]
@@ -22,91 +16,40 @@ export interface Plan {
   foreign: readonly Descriptor[]
   /** Manifests by height: those of one level name only what is in the levels before. The root is alone in the last. */
   levels: readonly (readonly RawManifest[])[]
+  /** What refers to these, and is put after them, in the same way. Empty when it was not asked for. */
+  referrers: readonly (readonly PlannedReferrer[])[]
+  /** Every manifest of the plan, with what it names directly. */
+  manifests: ReadonlyMap<Digest, { raw: RawManifest; parts: readonly Descriptor[] }>
 }
 
 /**
- * Reads the graph of manifests below `root`. Each manifest is read once, however often it is named: what is
- * remembered is the promise, so two parents of one child both wait for it.
+ * Reads the graph of manifests below `root`, and with `referrers` what refers to any of them.
  *
  * @param root tag or digest, as the source knows it
  * @throws CopyError `too-deep` or `too-many`; ContentError when a manifest is not what its descriptor says; and
  * whatever the source throws
  */
-export async function planCopy(source: Source, root: string, context: Context): Promise<Plan> {
-  const heights = new Map<Digest, Promise<number>>()
-  const levels: RawManifest[][] = []
-  const images: ImageManifest[] = []
-  const blobs = new Map<Digest, Descriptor>()
-  const foreign = new Map<Digest, Descriptor>()
-
+export async function planCopy(
+  source: Source,
+  root: string,
+  context: Context,
+  options: { referrers?: boolean } = {},
+): Promise<Plan> {
   const first = await source.getManifest(root, context)
   context.signal.throwIfAborted()
-  await visit(first, 0)
-  return { root: first, images, blobs: [...blobs.values()], foreign: [...foreign.values()], levels }
-
-  function visit(raw: RawManifest, depth: number): Promise<number> {
-    const known = heights.get(raw.descriptor.digest)
-    if (known !== undefined) return known
-    const height = place(raw, depth)
-    heights.set(raw.descriptor.digest, height)
-    return height
-  }
-
-  async function place(raw: RawManifest, depth: number): Promise<number> {
-    const what = `manifest ${raw.descriptor.digest} of ${source.label}`
-    const manifest = parseManifest(raw.bytes, raw.descriptor.mediaType, what)
-    const height = manifest.kind === 'image' ? placeImage(manifest) : await placeIndex(manifest, what, depth)
-    levels[height] ??= []
-    levels[height]?.push({
-      bytes: raw.bytes,
-      descriptor: { ...raw.descriptor, mediaType: manifest.mediaType },
-    })
-    return height
-  }
-
-  function placeImage(manifest: ImageManifest): number {
-    images.push(manifest)
-    for (const blob of childrenOf(manifest)) {
-      const list = isForeignLayerType(blob.mediaType) ? foreign : blobs
-      if (!list.has(blob.digest)) list.set(blob.digest, blob)
-    }
-    return 0
-  }
-
-  async function placeIndex(index: Index, what: string, depth: number): Promise<number> {
-    if (depth >= MAXIMUM_DEPTH && index.manifests.length > 0) {
-      throw new CopyError(`${what} is nested deeper than ${MAXIMUM_DEPTH} indexes`, {
-        kind: 'corrupt',
-        code: 'too-deep',
-      })
-    }
-    let height = 0
-    for (const child of index.manifests) {
-      const known = heights.get(child.digest)
-      if (known === undefined && heights.size >= MAXIMUM_MANIFESTS) {
-        throw new CopyError(`${source.label} has more than ${MAXIMUM_MANIFESTS} manifests`, {
-          kind: 'corrupt',
-          code: 'too-many',
-        })
-      }
-      const childHeight = await (known ?? readChild(child, what, depth))
-      height = Math.max(height, childHeight + 1)
-    }
-    return height
-  }
-
-  async function readChild(child: Descriptor, parent: string, depth: number): Promise<number> {
-    if (child.mediaType !== '' && !isManifestType(child.mediaType)) {
-      throw new CopyError(
-        `${parent} names ${child.digest} with the media type "${child.mediaType}", which is not known`,
-        {
-          kind: 'corrupt',
-          code: 'unsupported',
-        },
-      )
-    }
-    const raw = await source.getManifest(child.digest, context)
-    verifyBytes(raw.bytes, child, `manifest ${child.digest} of ${source.label}`)
-    return visit({ bytes: raw.bytes, descriptor: child }, depth + 1)
+  const walk = new ManifestWalk(source, context)
+  const levels = await walk.read(first)
+  const images = [...walk.images]
+  // A manifest that is only made now can't be referred to.
+  const mayHaveReferrers = options.referrers === true && source.earlyBlobs === undefined
+  const referrers = mayHaveReferrers ? await followReferrers(source, walk, context) : []
+  return {
+    root: first,
+    images,
+    blobs: [...walk.blobs.values()],
+    foreign: [...walk.foreign.values()],
+    levels,
+    referrers,
+    manifests: walk.manifests,
   }
 }

@@ -7,7 +7,7 @@ import type { Context, RawManifest } from '../content/store.js'
 import { readLimited } from '../content/verify.js'
 import { CopyError } from './copy-error.js'
 import type { Root } from './derived-source.js'
-import { MAXIMUM_DEPTH } from './plan.js'
+import { MAXIMUM_DEPTH } from './manifest-walk.js'
 
 /**
  * The one image of an index that runs on a platform (rules R176, R179 to R182). Where none of an index's own entries

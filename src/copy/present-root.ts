@@ -7,7 +7,7 @@ import type { Context, RawManifest } from '../content/store.js'
 import { RegctlError } from '../errors.js'
 import { CopyError } from './copy-error.js'
 import { DerivedSource, type Root } from './derived-source.js'
-import { MAXIMUM_DEPTH } from './plan.js'
+import { MAXIMUM_DEPTH } from './manifest-walk.js'
 
 /** What is done about the parts of an index that its file lacks. */
 export interface PresenceOptions {

@@ -1,8 +1,11 @@
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
+import { isManifestType } from '../content/media-types.js'
 import type { Context, RawManifest, Sink, Source } from '../content/store.js'
+import { RegctlError } from '../errors.js'
 import { WeightedLimit } from '../limit.js'
+import { blobsInPlace, findInPlace, findTags, refuseOtherTags } from './in-place.js'
 import type { Plan } from './plan.js'
 import { blobContent } from './transfer.js'
 
@@ -20,21 +23,26 @@ interface TransferTarget {
 interface TransferOptions {
   jobs: number
   dryRun: boolean
+  recheck: boolean
+  noOverwrite: boolean
 }
 
-/** The numbers that a transfer counts up. */
+/** What a transfer notes of what it did. */
 interface TransferCount {
   copied: number
   mounted: number
   exists: number
   skipped: number
   bytes: number
+  changed: boolean
 }
 
 /** The work for one target. */
 export class TargetTransfer {
   readonly #blobs = new Map<Digest, Promise<void>>()
   readonly #limit: WeightedLimit
+  /** The manifests that are known to be in place. */
+  #inPlace = new Set<Digest>()
   /** The first thing that went wrong, before the others were stopped because of it. */
   firstError: unknown
 
@@ -69,22 +77,57 @@ export class TargetTransfer {
 
   async finish(plan: Plan): Promise<void> {
     const { sink, tags } = this.target
-    const sending = plan.blobs.filter(blob => !this.#blobs.has(blob.digest))
+    const { context, options } = this
+    if (options.noOverwrite) await refuseOtherTags(sink, tags, plan.root.descriptor, context)
+    // Layers that are compressed on the way may be on the way already: then the root is surely new, or put again.
+    const isEarly = this.source.earlyBlobs !== undefined
+    const standing = isEarly ? new Map<string, Digest>() : findTags(sink, this.#allTags(plan), context)
+    const passOver = new Set(isEarly ? [plan.root.descriptor.digest] : [])
+    this.#inPlace = await findInPlace(sink, plan, passOver, context)
+    await this.#putBlobs(plan)
+    const tagged = await standing
+    // A registry may know by its tag what it doesn't tell by its digest.
+    for (const digest of tagged.values()) if (plan.manifests.has(digest)) this.#inPlace.add(digest)
+    await this.#putManifests(plan, tagged)
+    if (!options.dryRun) await sink.commit(context)
+  }
+
+  #allTags(plan: Plan): string[] {
+    return [...this.target.tags, ...plan.referrers.flat().flatMap(referrer => referrer.tags)]
+  }
+
+  async #putBlobs(plan: Plan): Promise<void> {
+    const asksAlways = this.options.recheck || this.target.sink.asksFreely === true
+    const known = asksAlways ? new Set<Digest>() : blobsInPlace(plan, this.#inPlace)
+    const asking = plan.blobs.filter(blob => !known.has(blob.digest))
     this.#emit({
       type: 'planned',
-      target: sink.label,
+      target: this.target.sink.label,
       root: plan.root.descriptor,
-      manifests: plan.levels.reduce((sum, level) => sum + level.length, 0),
-      blobs: plan.blobs.length,
-      bytes: plan.blobs.reduce((sum, blob) => sum + blob.size, 0),
+      manifests: plan.manifests.size - this.#inPlace.size,
+      blobs: asking.length,
+      bytes: asking.reduce((sum, blob) => sum + blob.size, 0),
     })
     for (const descriptor of plan.foreign) this.#blobDone(descriptor, 'skipped')
-    for (const blob of sending) this.putBlob(blob)
+    for (const blob of plan.blobs) {
+      if (known.has(blob.digest) && !this.#blobs.has(blob.digest)) this.#blobDone(blob, 'exists')
+    }
+    for (const blob of asking) this.putBlob(blob)
     await Promise.all(this.#blobs.values())
-    for (const level of plan.levels.slice(0, -1))
-      await Promise.all(level.map(manifest => this.#putManifest(manifest, [])))
-    for (const root of plan.levels.at(-1) ?? []) await this.#putManifest(root, tags, true)
-    if (!this.options.dryRun) await sink.commit(this.context)
+  }
+
+  /** The root gets its tags last: whoever sees them finds everything, its referrers included. */
+  async #putManifests(plan: Plan, tagged: ReadonlyMap<string, Digest>): Promise<void> {
+    for (const level of plan.levels.slice(0, -1)) {
+      await Promise.all(level.map(manifest => this.#placeManifest(plan, manifest, [], tagged)))
+    }
+    // What refers to something is put after it, which not every registry asks for.
+    if (plan.referrers.length > 0) await this.#sendManifest(plan, plan.root, [])
+    for (const level of plan.referrers) {
+      await Promise.all(level.map(({ manifest, tags }) => this.#placeManifest(plan, manifest, tags, tagged)))
+    }
+    for (const root of plan.levels.at(-1) ?? [])
+      await this.#placeManifest(plan, root, this.target.tags, tagged)
   }
 
   /** Waits until nothing is on the way any more. Errors have been noted. */
@@ -110,6 +153,7 @@ export class TargetTransfer {
   #blobDone(descriptor: Descriptor, result: 'copied' | 'mounted' | 'exists' | 'skipped'): void {
     this.result[result]++
     if (result === 'copied') this.result.bytes += descriptor.size
+    if (result === 'copied' || result === 'mounted') this.result.changed = true
     const { sink } = this.target
     const from = result === 'mounted' ? sink.mountedFrom?.(descriptor.digest) : undefined
     this.#emit({
@@ -121,13 +165,53 @@ export class TargetTransfer {
     })
   }
 
-  async #putManifest(manifest: RawManifest, tags: readonly string[], isRoot = false): Promise<void> {
+  /** Puts a manifest, and those of its tags that stand for something else: some registries let no tag be put twice (rule R27). */
+  async #placeManifest(
+    plan: Plan,
+    manifest: RawManifest,
+    tags: readonly string[],
+    tagged: ReadonlyMap<string, Digest>,
+  ): Promise<void> {
+    const { descriptor } = manifest
+    const target = this.target.sink.label
+    const missing = tags.filter(tag => tagged.get(tag) !== descriptor.digest)
+    const exists = missing.length === 0 && this.#inPlace.has(descriptor.digest)
+    if (!exists) await this.#sendManifest(plan, manifest, missing)
+    this.#emit({ type: 'manifest-done', target, descriptor, tags, result: exists ? 'exists' : 'copied' })
+  }
+
+  async #sendManifest(plan: Plan, manifest: RawManifest, tags: readonly string[]): Promise<void> {
     const { sink } = this.target
-    const exists =
-      (!isRoot || this.options.dryRun) && (await sink.hasManifest(manifest.descriptor.digest, this.context))
-    if (!exists && !this.options.dryRun) await sink.putManifest(manifest, tags, this.context)
-    const result = exists ? 'exists' : 'copied'
-    this.#emit({ type: 'manifest-done', target: sink.label, descriptor: manifest.descriptor, tags, result })
+    const { digest } = manifest.descriptor
+    if (tags.length === 0 && this.#inPlace.has(digest)) return
+    this.result.changed = true
+    this.#inPlace.add(digest)
+    if (this.options.dryRun) return
+    try {
+      await sink.putManifest(manifest, tags, this.context)
+    } catch (error) {
+      if (!(error instanceof RegctlError) || error.code !== 'missing-part') throw error
+      await this.#sendMissingParts(plan, digest)
+      await sink.putManifest(manifest, tags, this.context)
+    }
+  }
+
+  /** What was in place is not any more, or was believed to be: it is looked for, and sent, once (rule R25). */
+  async #sendMissingParts(plan: Plan, digest: Digest): Promise<void> {
+    const { sink } = this.target
+    const { context } = this
+    for (const part of plan.manifests.get(digest)?.parts ?? []) {
+      const child = isManifestType(part.mediaType) ? plan.manifests.get(part.digest) : undefined
+      const isThere = child ? await sink.hasManifest(part.digest, context) : await sink.hasBlob(part, context)
+      if (isThere) continue
+      this.#emit({
+        type: 'warning',
+        message: `${sink.label} lacks ${part.digest} again: it is sent once more`,
+      })
+      this.#inPlace.delete(part.digest)
+      if (child !== undefined) await this.#sendManifest(plan, child.raw, [])
+      else await sink.putBlob(blobContent(this.source, part, sink.label, context), context)
+    }
   }
 
   #emit(event: CopyEvent): void {

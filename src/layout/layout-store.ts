@@ -31,8 +31,8 @@ export interface LayoutStoreOptions {
    */
   writeThrough?: boolean
   /**
-   * The full name of the repository that the tags put here belong to (`docker.io/acme/app`). When given, each is also
-   * noted as the full reference, and those of other repositories stay. Default: tags are tags alone.
+   * The full name of the repository (`docker.io/acme/app`) that tags put here belong to: each is also noted as the full
+   * reference, and those of other repositories stay. Default: tags are tags alone.
    */
   repository?: string | undefined
   /** For messages. Default: `oci:` and the folder. */
@@ -48,9 +48,9 @@ export interface LayoutStoreOptions {
  */
 export class LayoutStore implements Store {
   readonly label: string
+  readonly asksFreely = true
   readonly #folder: string
-  readonly #options: Required<Omit<LayoutStoreOptions, 'label' | 'repository'>>
-  readonly #repository: string | undefined
+  readonly #options: Omit<LayoutStoreOptions, 'label'>
   readonly #blobs: BlobFolder
   readonly #index: FolderIndex
   readonly #graph: ManifestGraph
@@ -62,11 +62,10 @@ export class LayoutStore implements Store {
   #initialized: Promise<void> | undefined
 
   private constructor(folder: string, options: LayoutStoreOptions) {
-    const { create = false, keepUntagged = true, writeThrough = false } = options
+    const { create = false, keepUntagged = true, writeThrough = false, repository } = options
     this.label = options.label ?? `oci:${folder}`
     this.#folder = folder
-    this.#repository = options.repository
-    this.#options = { create, keepUntagged, writeThrough }
+    this.#options = { create, keepUntagged, writeThrough, repository }
     this.#blobs = new BlobFolder(folder)
     this.#index = new FolderIndex(folder, this.label)
     this.#graph = new ManifestGraph(descriptor => this.#readManifest(descriptor))
@@ -213,9 +212,9 @@ export class LayoutStore implements Store {
     const children = new Set(parsed.kind === 'index' ? parsed.manifests.map(child => child.digest) : [])
     if (tags.length > 0 || this.#options.writeThrough) {
       await this.#blobs.sync()
-      const reachable = this.#reachable(context)
+      const [reachable, { repository }] = [this.#reachable(context), this.#options]
       await this.#index.update(async index => {
-        const changed = await afterPut(index, descriptor, tags, children, reachable, this.#repository)
+        const changed = await afterPut(index, descriptor, tags, children, reachable, repository)
         return await this.#keepUntagged(index, changed, context)
       })
       this.#pending.delete(digest)
@@ -230,7 +229,7 @@ export class LayoutStore implements Store {
     await this.#blobs.sync()
     const pending = [...this.#pending.values()]
     if (pending.length === 0 && (await this.#index.exists())) return
-    for (const { digest } of pending) this.#pending.delete(digest)
+    this.#pending.clear()
     await this.#index.update(index => withReachable(index, pending, this.#reachable(context)))
   }
 

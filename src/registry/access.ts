@@ -2,7 +2,7 @@ import type { Context } from '../content/store.js'
 import { readErrorBody } from './error-body.js'
 import { RegistryError, waysToLogIn } from './registry-error.js'
 import type { Retrier } from './retry.js'
-import { mergeScopes, repositoryScope } from './scope.js'
+import { mergeScopes, repositoryScope, type Scope } from './scope.js'
 import type { Endpoint, Method, RegistryRequest, RegistryResponse, RequestBody, Send } from './send.js'
 import type { UrlPolicy } from './urls.js'
 
@@ -15,29 +15,54 @@ export interface ClientAccess {
   endpointOf(registry: string, context: Context): Promise<Endpoint>
 }
 
-/** One repository as its operations see it. */
-export interface RepositoryAccess {
+/** One registry as the operations on the whole of it see it. */
+export interface RegistryAccess {
   readonly client: ClientAccess
   readonly registry: string
+  /** For messages: `localhost:5000`. */
+  readonly label: string
+}
+
+/** One repository as its operations see it. */
+export interface RepositoryAccess extends RegistryAccess {
   /** Without the registry's host. */
   readonly name: string
   /** For messages: `localhost:5000/team/app`. */
   readonly label: string
 }
 
-/** A request within a repository. */
-export interface RepositoryRequest {
+/** A request to a registry. */
+export interface AccessRequest {
   readonly operation: string
   readonly method: Method
-  /** Below `/v2/<name>/`, with its query, percent-encoded. Or a whole URL that was checked already. */
+  /** Below `/v2/`, with its query, percent-encoded. Or a whole URL that was checked already. */
   readonly target: string | URL
-  readonly access: 'pull' | 'push' | 'delete'
-  /** Another repository of the same registry that must be readable too: for a mount (rule R65). */
-  readonly alsoPull?: string
+  /** What a token must allow. The repository that is written to comes first (rule R105). */
+  readonly scopes: readonly Scope[]
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: RequestBody
   readonly attempts?: number
   readonly collectLimitBytes?: number
+}
+
+/** A request within a repository: its target is below `/v2/<name>/`. */
+export interface RepositoryRequest extends Omit<AccessRequest, 'scopes'> {
+  readonly access: 'pull' | 'push' | 'delete'
+  /** Another repository of the same registry that must be readable too: for a mount (rule R65). */
+  readonly alsoPull?: string
+}
+
+/** Sends a request to a registry. */
+export async function sendToRegistry(
+  { client, registry }: RegistryAccess,
+  fields: AccessRequest,
+  context: Context,
+): Promise<{ request: RegistryRequest; response: RegistryResponse }> {
+  const { target, headers = {}, ...rest } = fields
+  const endpoint = await client.endpointOf(registry, context)
+  const url = typeof target === 'string' ? new URL(`/v2/${target}`, endpoint.base) : target
+  const request: RegistryRequest = { ...rest, url, headers, endpoint, context }
+  return { request, response: await client.send(request) }
 }
 
 /** Sends a request within a repository, with the scopes that it needs. */
@@ -46,32 +71,26 @@ export async function sendTo(
   fields: RepositoryRequest,
   context: Context,
 ): Promise<{ request: RegistryRequest; response: RegistryResponse }> {
-  const { target, access, alsoPull, headers = {}, ...rest } = fields
-  const endpoint = await repository.client.endpointOf(repository.registry, context)
-  const request: RegistryRequest = {
-    ...rest,
-    url: typeof target === 'string' ? new URL(`/v2/${repository.name}/${target}`, endpoint.base) : target,
-    headers,
-    endpoint,
-    scopes: mergeScopes(
-      [repositoryScope(repository.name, access)],
-      alsoPull === undefined ? [] : [repositoryScope(alsoPull, 'pull')],
-    ),
-    context,
-  }
-  return { request, response: await repository.client.send(request) }
+  const { target, access, alsoPull, ...rest } = fields
+  const scopes = mergeScopes(
+    [repositoryScope(repository.name, access)],
+    alsoPull === undefined ? [] : [repositoryScope(alsoPull, 'pull')],
+  )
+  const path = typeof target === 'string' ? `${repository.name}/${target}` : target
+  return await sendToRegistry(repository, { ...rest, target: path, scopes }, context)
 }
 
 /**
  * The error for a status that was not hoped for. A repository that is not there and one that may not be seen are told
  * alike, since registries don't tell them apart (rules R9, R10).
  *
- * @param extra `missing` is what a 404 says is not there: `the manifest was`. Without it a 404 is about the repository
+ * @param extra `missing` is what a 404 says is not there: `the manifest was`. Without it a 404 is about the repository.
+ *   `code` replaces the error's code, where more is known than the status says
  */
 export function responseError(
   request: RegistryRequest,
   response: RegistryResponse,
-  extra: { hint?: string | undefined; missing?: string } = {},
+  extra: { hint?: string | undefined; missing?: string; code?: string } = {},
 ): RegistryError {
   const { status, credentialFrom } = response
   const { codes, text } = readErrorBody(response.bytes)
@@ -87,13 +106,7 @@ export function responseError(
   const isNetwork = status >= 500 || status === 429 || status === 408 || status === 499
   return new RegistryError(request.operation, {
     kind: isDenied ? 'denied' : isMissing ? 'not-found' : isNetwork ? 'network' : 'failed',
-    code: isDenied
-      ? 'denied'
-      : isMissing
-        ? 'not-found'
-        : status === 429
-          ? 'rate-limited'
-          : `status-${status}`,
+    code: extra.code ?? codeOf(status, isDenied, isMissing),
     method: request.method,
     url: response.url,
     status,
@@ -103,6 +116,12 @@ export function responseError(
     outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
     hint: extra.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
   })
+}
+
+function codeOf(status: number, isDenied: boolean, isMissing: boolean): string {
+  if (isDenied) return 'denied'
+  if (isMissing) return 'not-found'
+  return status === 429 ? 'rate-limited' : `status-${status}`
 }
 
 const REASONS: ReadonlyMap<number, string> = new Map([

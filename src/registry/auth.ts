@@ -77,12 +77,13 @@ export class Authenticator {
   }
 
   #session(request: RegistryRequest): Promise<Session> {
-    const repository = request.scopes[0]?.resource.replace(/^repository:/, '') ?? ''
-    const key = `${request.endpoint.base.origin} ${repository}`
+    const { resource = '' } = request.scopes[0] ?? {}
+    const key = `${request.endpoint.base.origin} ${resource}`
     const known = this.#sessions.get(key)
     if (known !== undefined) return known
+    // What concerns the registry as a whole, as its catalog does, goes by the credentials for the host.
     const session = this.#credentials
-      .find(request.endpoint.registry, repository === '' ? undefined : repository)
+      .find(request.endpoint.registry, /^repository:(.+)$/.exec(resource)?.[1])
       .then(credential => ({ credential, tokens: [], pending: new Map() }))
     this.#sessions.set(key, session)
     session.catch(() => this.#sessions.delete(key))

@@ -199,3 +199,20 @@ test('R202: says that request bodies are limited when even small chunks are too 
     message: expect.stringContaining('a proxy in front of it, limits the size of a request: PATCH'),
   })
 })
+
+test('asks once whether a blob is there, and again after it was seen to be gone', async () => {
+  await using server = await startScripted([
+    [/^HEAD .*blobs/, answer(200, { 'content-length': String(BYTES.length) }), answer(404), answer(200)],
+    [/./, answer(200)],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  const blob = blobFrom(repository)
+  for (let times = 0; times < 3; times++) expect(await repository.putBlob(blob, context)).toBe('exists')
+  const heads = () => server.lines().filter(line => line.startsWith('HEAD')).length
+  expect(heads()).toBe(1)
+  expect(await repository.hasBlob(blob.descriptor, context)).toBe(false)
+  expect(await repository.putBlob(blob, context)).toBe('exists')
+  expect(heads()).toBe(3)
+})

@@ -1,8 +1,10 @@
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import type { ProxyDecision } from '../config/proxies.js'
+import type { Context, ListOptions } from '../content/store.js'
 import type { CredentialLookup } from '../credentials/credential-store.js'
 import type { ClientAccess } from './access.js'
 import { Authenticator } from './auth.js'
+import { listRepositories } from './catalog.js'
 import { withCollectedBodies } from './collect.js'
 import { Hosts } from './hosts.js'
 import { KnownBlobs } from './known-blobs.js'
@@ -83,6 +85,16 @@ export class RegistryClient implements AsyncDisposable {
    */
   repository(registry: string, repository: string): Repository {
     return new Repository(this.#access, this.#known, registry, repository)
+  }
+
+  /**
+   * The names of a registry's repositories by Docker's catalog, page by page. Many registries offer none (rule R75).
+   *
+   * @param registry as in a reference: `localhost:5000`
+   * @throws RegistryError `no-catalog`
+   */
+  listRepositories(registry: string, context: Context, options: ListOptions = {}): AsyncIterable<string> {
+    return listRepositories({ client: this.#access, registry, label: registry }, context, options)
   }
 
   /** Closes every connection; its repositories are not used afterwards. */

@@ -33,7 +33,10 @@ test.each([
   ['</v2/a?n=1>; rel="next"', '/v2/a?n=1'],
   ['<a,b>; rel=next', 'a,b'],
   ['<a>; rel="prev", <b>; title="x, y"; rel="last next"', 'b'],
-  ['/v2/_catalog?last=; rel="next"', '/v2/_catalog?last='],
+  ['/v2/_catalog?last=b; rel="next"', '/v2/_catalog?last=b'],
+  // Back to the beginning, which some say at the end (R71).
+  ['/v2/_catalog?last=; rel="next"', undefined],
+  ['</v2/_catalog?n=5&last=>; rel="next"', undefined],
   ['<a>; rel="prev"', undefined],
   ['', undefined],
 ])('R70: the next of %s is %s', (header, target) => {

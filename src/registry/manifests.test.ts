@@ -87,3 +87,17 @@ test('R27: a tag that cannot be changed and has this digest already is fine', as
     codes: ['TAG_INVALID'],
   })
 })
+
+test('R25: tells at once that the registry lacks something of a manifest, also when it says so by a 500', async () => {
+  for (const status of [400, 404, 500]) {
+    await using server = await startScripted([
+      [/^PUT/, refusal(status, 'MANIFEST_BLOB_UNKNOWN', 'blob unknown')],
+      [/./, answer(200)],
+    ])
+    const { client, context, delays } = clientOf()
+    await using _ = client
+    const put = client.repository(server.host, 'a').putManifest(MANIFEST, ['1'], context)
+    await expect(put).rejects.toMatchObject({ code: 'missing-part', status })
+    expect(delays).toEqual([])
+  }
+})

@@ -6,6 +6,7 @@ import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-typ
 import type { Context, RawManifest } from '../content/store.js'
 import { digestMismatch, verifyBytes } from '../content/verify.js'
 import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
+import { readErrorBody } from './error-body.js'
 import { contentLengthOf, discard, headerOf, headerValues, isSuccess, type RegistryResponse } from './send.js'
 
 const ACCEPT = { accept: MANIFEST_ACCEPT, 'accept-encoding': 'identity' }
@@ -24,6 +25,7 @@ export async function getManifest(
   repository: RepositoryAccess,
   tagOrDigest: string,
   context: Context,
+  access: 'pull' | 'push' = 'pull',
 ): Promise<RawManifest> {
   const what = `manifest ${manifestLabel(repository, tagOrDigest)}`
   const { request, response } = await sendTo(
@@ -32,7 +34,7 @@ export async function getManifest(
       operation: `pull of ${what}`,
       method: 'GET',
       target: `manifests/${tagOrDigest}`,
-      access: 'pull',
+      access,
       headers: ACCEPT,
       collectLimitBytes: MANIFEST_LIMIT_BYTES,
     },
@@ -95,14 +97,16 @@ function* decodings(response: RegistryResponse): Generator<Buffer> {
  * Asks for a manifest's descriptor by HEAD, and by GET where the answer to HEAD is missing something or not to be
  * believed (rule R21).
  *
+ * @param access what the token is for that is asked for; `push` where something will be written too
  * @returns undefined when there is no such manifest
  */
 export async function statManifest(
   repository: RepositoryAccess,
   tagOrDigest: string,
   context: Context,
+  access: 'pull' | 'push' = 'pull',
 ): Promise<Descriptor | undefined> {
-  const { response } = await headManifest(repository, tagOrDigest, context, 'pull')
+  const { response } = await headManifest(repository, tagOrDigest, context, access)
   const digest = digestHeaderOf(response) ?? tagOrDigest
   const mediaType = essenceOf(headerOf(response, 'content-type') ?? '')
   const size = contentLengthOf(response)
@@ -110,7 +114,7 @@ export async function statManifest(
   const agrees = !isDigest(tagOrDigest) || digest === tagOrDigest
   if (response.status === 200 && isWhole && agrees) return { mediaType, digest, size }
   try {
-    return (await getManifest(repository, tagOrDigest, context)).descriptor
+    return (await getManifest(repository, tagOrDigest, context, access)).descriptor
   } catch (error) {
     if (isNotFound(error)) return undefined
     throw error
@@ -157,7 +161,8 @@ function isNotFound(error: unknown): boolean {
  * Puts a manifest under each of the tags, or under its digest when there are none: exact bytes, one PUT each
  * (distribution-spec, Pushing Manifests; rules R22 to R27).
  *
- * @throws ContentError before anything is sent when the bytes are not what their descriptor says
+ * @throws ContentError before anything is sent when the bytes are not what their descriptor says; RegistryError
+ *   `missing-part` when the registry lacks something that the manifest names
  */
 export async function putManifest(
   repository: RepositoryAccess,
@@ -221,7 +226,8 @@ async function putOne(
     const algorithm = algorithmOf(descriptor.digest)
     const isDigestRefused = response.status === 400 && isDigest(tagOrDigest) && algorithm !== 'sha256'
     const hint = isDigestRefused ? `This registry may not support ${algorithm}` : undefined
-    throw responseError(request, response, { hint })
+    const isPartMissing = readErrorBody(response.bytes).codes.some(code => PART_MISSING.has(code))
+    throw responseError(request, response, { hint, ...(isPartMissing && { code: 'missing-part' }) })
   }
   const stored = digestHeaderOf(response)
   if (stored !== undefined && isDigest(stored) && algorithmOf(stored) === algorithmOf(descriptor.digest)) {
@@ -236,6 +242,9 @@ async function putOne(
   return headerValues(response, 'oci-tag').flatMap(value => value.split(',').map(tag => tag.trim()))
 }
 
+/** Something that the manifest names is not there, or can't be seen there yet (rule R25). */
+const PART_MISSING = new Set(['MANIFEST_BLOB_UNKNOWN', 'BLOB_UNKNOWN'])
+
 /** Registries with immutable tags refuse even what is there already (rule R27). */
 async function isThereAlready(
   repository: RepositoryAccess,
@@ -247,37 +256,4 @@ async function isThereAlready(
   if (isDigest(tagOrDigest) || ![400, 403, 405, 409, 412].includes(status)) return false
   const { response } = await headManifest(repository, tagOrDigest, context, 'push')
   return response.status === 200 && digestHeaderOf(response) === digest
-}
-
-/**
- * Removes a manifest by digest, and with it every tag that points there (distribution-spec, Deleting Manifests; rule
- * R86), or one tag and nothing else (rule R87).
- *
- * @returns false when there was none
- * @throws RegistryError `unsupported` when the registry deletes no tags: the digest is never deleted instead
- */
-export async function deleteManifest(
-  repository: RepositoryAccess,
-  tagOrDigest: string,
-  context: Context,
-): Promise<boolean> {
-  const { request, response } = await sendTo(
-    repository,
-    {
-      operation: `deletion of ${manifestLabel(repository, tagOrDigest)}`,
-      method: 'DELETE',
-      target: `manifests/${tagOrDigest}`,
-      access: 'delete',
-    },
-    context,
-  )
-  discard(response)
-  if (isSuccess(response.status)) return true
-  // Gone at the second attempt means that the first one did it (rule R239).
-  if (response.status === 404) return response.attempts > 1
-  const isUnsupported = [400, 405, 501].includes(response.status)
-  const hint = isDigest(tagOrDigest)
-    ? 'Deleting must be enabled in the registry'
-    : 'This registry deletes by digest only, which removes every tag of the image'
-  throw responseError(request, response, { hint: isUnsupported ? hint : undefined })
 }

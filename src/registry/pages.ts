@@ -1,13 +1,14 @@
 import type { Context } from '../content/store.js'
-import { type RepositoryAccess, responseError, sendTo } from './access.js'
+import { type RegistryAccess, type RepositoryAccess, responseError, sendToRegistry } from './access.js'
 import { nextLink } from './link.js'
 import { RegistryError } from './registry-error.js'
+import { repositoryScope, type Scope } from './scope.js'
 import { headerValues, isSuccess, type RegistryRequest, type RegistryResponse } from './send.js'
 import { isSameOrigin, resolveServerUrl, UnsafeUrlError } from './urls.js'
 
 const MAXIMUM_PAGES = 10_000
 
-/** How a list is asked for. */
+/** How a list of a repository is asked for. */
 export interface PageRequest {
   operation: string
   /** Below `/v2/<name>/`. */
@@ -24,58 +25,78 @@ export interface Page {
   hasNext: boolean
 }
 
+/** Goes through the pages of a list of a repository as {@link readRegistryPages} does. */
+export function readPages(
+  repository: RepositoryAccess,
+  request: PageRequest,
+  context: Context,
+): AsyncGenerator<Page> {
+  const target = `${repository.name}/${request.target}`
+  const scopes = [repositoryScope(repository.name, 'pull')]
+  return readRegistryPages(repository, { ...request, target, scopes }, context)
+}
+
+/** How a list of a registry is asked for: its target is below `/v2/`. */
+export interface RegistryPageRequest extends PageRequest {
+  /** What a token must allow. */
+  scopes: readonly Scope[]
+}
+
 /**
- * Goes through the pages of a list by their Link headers (rules R69 to R71).
+ * Goes through the pages of a list by their Link headers (rules R69 to R71). The next one is asked for when the caller
+ * wants it, and not before.
  *
  * @throws RegistryError `bad-link` when a link leaves the registry or goes in a circle
  */
-export async function* readPages(
-  repository: RepositoryAccess,
-  { operation, target, limitBytes, accept }: PageRequest,
+export async function* readRegistryPages(
+  registry: RegistryAccess,
+  { operation, target, limitBytes, accept, scopes }: RegistryPageRequest,
   context: Context,
 ): AsyncGenerator<Page> {
   const seen = new Set<string>()
   let next: string | URL = target
   for (;;) {
-    const { request, response }: { request: RegistryRequest; response: RegistryResponse } = await sendTo(
-      repository,
-      {
-        operation,
-        method: 'GET',
-        target: next,
-        access: 'pull',
-        headers: { accept },
-        collectLimitBytes: limitBytes,
-      },
-      context,
-    )
+    const { request, response }: { request: RegistryRequest; response: RegistryResponse } =
+      await sendToRegistry(
+        registry,
+        {
+          operation,
+          method: 'GET',
+          target: next,
+          scopes,
+          headers: { accept },
+          collectLimitBytes: limitBytes,
+        },
+        context,
+      )
     const link = isSuccess(response.status) ? nextLink(headerValues(response, 'link')) : undefined
     yield { request, response, hasNext: link !== undefined }
     if (link === undefined) return
     seen.add(request.url.href)
-    next = follow(repository, link, request, response)
-    if (seen.has(next.href)) throw badLink(request, response, 'the pages go in a circle')
-    if (seen.size >= MAXIMUM_PAGES) throw badLink(request, response, `more than ${MAXIMUM_PAGES} pages`)
+    next = follow(registry, link, request, response)
+    if (seen.has(next.href)) throw badPage(request, response, 'the pages go in a circle')
+    if (seen.size >= MAXIMUM_PAGES) throw badPage(request, response, `more than ${MAXIMUM_PAGES} pages`)
   }
 }
 
 function follow(
-  repository: RepositoryAccess,
+  registry: RegistryAccess,
   link: string,
   request: RegistryRequest,
   response: RegistryResponse,
 ): URL {
   try {
-    const url = resolveServerUrl(link, response.url, request.endpoint, 'Link', repository.client.policy)
+    const url = resolveServerUrl(link, response.url, request.endpoint, 'Link', registry.client.policy)
     if (isSameOrigin(url, request.endpoint.base)) return url
   } catch (error) {
     if (!(error instanceof UnsafeUrlError)) throw error
-    throw badLink(request, response, error.message)
+    throw badPage(request, response, error.message)
   }
-  throw badLink(request, response, 'the next page is on another host')
+  throw badPage(request, response, 'the next page is on another host')
 }
 
-function badLink(request: RegistryRequest, response: RegistryResponse, why: string): RegistryError {
+/** The error of a list whose pages lead nowhere. `why` continues `answered 200: `. */
+export function badPage(request: RegistryRequest, response: RegistryResponse, why: string): RegistryError {
   return new RegistryError(request.operation, {
     kind: 'network',
     code: 'bad-link',

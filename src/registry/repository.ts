@@ -8,7 +8,8 @@ import { openBlob } from './blob-download.js'
 import { uploadBlob } from './blob-upload.js'
 import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
-import { deleteManifest, getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
+import { deleteManifest } from './manifest-delete.js'
+import { getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
 import { listReferrers } from './referrers.js'
 import { recordReferrer } from './referrers-fallback.js'
 import { listTags } from './tags.js'
@@ -27,6 +28,8 @@ export class Repository implements Store, RepositoryAccess {
   readonly label: string
   readonly #known: KnownBlobs
   readonly #mounted = new Map<Digest, string>()
+  /** Whether something is to be written here: one token then serves for reading too (rule R104). */
+  #isWritten = false
 
   constructor(client: ClientAccess, known: KnownBlobs, registry: string, name: string) {
     this.client = client
@@ -41,10 +44,11 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async statManifest(tagOrDigest: string, context: Context): Promise<Descriptor | undefined> {
-    return await statManifest(this, tagOrDigest, context)
+    return await statManifest(this, tagOrDigest, context, this.#isWritten ? 'push' : 'pull')
   }
 
   async hasManifest(digest: Digest, context: Context): Promise<boolean> {
+    this.#isWritten = true
     return await hasManifest(this, digest, context)
   }
 
@@ -77,8 +81,12 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async hasBlob(descriptor: Descriptor, context: Context): Promise<boolean> {
+    this.#isWritten = true
     const status = await headBlob(this, descriptor.digest, 'push', context)
-    return status.state === 'present' && (status.size ?? descriptor.size) === descriptor.size
+    const isThere = status.state === 'present' && (status.size ?? descriptor.size) === descriptor.size
+    if (isThere) this.#known.add(this.registry, descriptor, this.name)
+    else this.#known.remove(this.registry, descriptor.digest, this.name)
+    return isThere
   }
 
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
@@ -86,15 +94,21 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async deleteBlob(digest: Digest, context: Context): Promise<boolean> {
+    this.#known.remove(this.registry, digest, this.name)
     return await deleteBlob(this, digest, context)
   }
 
-  /** Takes a blob that is there already as it is, has it mounted where that can be, and else sends the bytes. */
+  /**
+   * Takes a blob that is there already as it is, has it mounted where that can be, and else sends the bytes. One that
+   * was seen here in this run is not asked for again.
+   */
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
-    const { digest, size } = blob.descriptor
+    const { descriptor } = blob
+    const { digest, size } = descriptor
+    if (this.#known.has(this.registry, descriptor, this.name)) return 'exists'
     const status = await headBlob(this, digest, 'push', context)
     if (status.state === 'present' && (status.size ?? size) === size) {
-      this.#known.add(this.registry, digest, this.name)
+      this.#known.add(this.registry, descriptor, this.name)
       return 'exists'
     }
     if (status.state === 'present') {
@@ -104,7 +118,7 @@ export class Repository implements Store, RepositoryAccess {
     const from = this.#mountSource(blob)
     const result = await uploadBlob(this, blob, from, context)
     if (result === 'mounted' && from !== undefined) this.#mounted.set(digest, from)
-    this.#known.add(this.registry, digest, this.name)
+    this.#known.add(this.registry, descriptor, this.name)
     return result
   }
 

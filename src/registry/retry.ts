@@ -39,6 +39,11 @@ export function isRetryableStatus(status: number): boolean {
   return RETRYABLE.has(status)
 }
 
+/** docker-registry wraps this refusal in a 500: the same manifest again gets the same answer (rule R25). */
+function isFinal({ status, bytes }: RegistryResponse): boolean {
+  return status === 500 && readErrorBody(bytes).codes.includes('MANIFEST_BLOB_UNKNOWN')
+}
+
 /** What a failed attempt leaves to do. */
 interface Failure {
   cause: string
@@ -84,7 +89,7 @@ export class Retrier {
     try {
       request.context.signal.throwIfAborted()
       const response = await next(request)
-      if (!isRetryableStatus(response.status)) {
+      if (!isRetryableStatus(response.status) || isFinal(response)) {
         this.#budget = Math.min(this.#options.budget, this.#budget + 0.5)
         return { response }
       }
