@@ -82,4 +82,6 @@ export {
 } from './referrer-tree.js'
 export { RegistryClient } from './registry/client.js'
 export { type NamedImage, servedImages } from './served-images.js'
+export { type TagOptions, type TagResult, tagImage } from './tag.js'
+export type { TagName } from './tag-names.js'
 export { type NameSelection, nameFilter } from './tag-patterns.js'

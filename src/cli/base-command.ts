@@ -1,5 +1,6 @@
 import { Command, Flags } from '@oclif/core'
 import { type CopyEvent, createCredentialLookup, printable, proxiesFrom, RegistryClient } from '../index.js'
+import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
 import { noticeLine } from './progress/notice.js'
 import { describeError, printError } from './report-error.js'
@@ -90,6 +91,20 @@ export abstract class BaseCommand extends Command {
   /** Prints one JSON document. */
   protected printJson(document: unknown): void {
     process.stdout.write(`${JSON.stringify(document, undefined, 2)}\n`)
+  }
+
+  /**
+   * Ends a command that did several things of which some failed: the exit code is that of the first failure.
+   *
+   * @param errors undefined for what went well. With `--json` they are in the document already, and not shown again
+   */
+  protected reportErrors(errors: readonly unknown[], flags: { debug: boolean; json: boolean }): void {
+    const interrupted = this.interruption.signal.aborted
+    for (const error of new Set(errors)) {
+      if (error === undefined) continue
+      process.exitCode ??= EXIT_CODES[describeError(error, interrupted).kind]
+      if (!flags.json) printError(error, { debug: flags.debug, interrupted })
+    }
   }
 
   protected override async catch(error: unknown): Promise<void> {
