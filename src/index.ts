@@ -1,5 +1,6 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
+export { describeLocator } from './archive-names.js'
 export type { LayerCompression } from './compression/layer-compression.js'
 export { proxiesFrom } from './config/proxies.js'
 export { ContentError } from './content/content-error.js'
@@ -37,6 +38,9 @@ export type {
 export { type Conversion, ConvertedSource } from './convert/converted-source.js'
 export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetResult } from './copy/copy.js'
 export { platformRoot } from './copy/platform-root.js'
+export { type PlatformSubset, platformSubset } from './copy/platform-subset.js'
+export type { Destination } from './copy-destinations.js'
+export { ImageCopy, type ImageCopyOptions, type ImageCopyResult } from './copy-image.js'
 export { createCredentialLookup } from './credentials/credential-lookup.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'

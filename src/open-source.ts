@@ -15,6 +15,8 @@ import type { RegistryClient } from './registry/client.js'
 export interface OpenedSource extends Root, AsyncDisposable {
   /** The tags of the root, as far as they are known: those that the locator names. */
   tags: readonly string[]
+  /** The names of an image on disk as its file has them: full references, or tags alone. Empty for a registry's. */
+  names: readonly string[]
 }
 
 /** What {@link openSource} takes besides the locator. */
@@ -80,14 +82,15 @@ async function openWhole(locator: Locator, context: Context, options: SourceOpti
       source,
       root: tagOrDigest(reference),
       tags: tag === undefined ? [] : [tag],
+      names: [],
       [Symbol.asyncDispose]: () => source[Symbol.asyncDispose](),
     }
   }
   const file = await openImageFile(locator, context, options)
   try {
     const selector = options.image ?? (locator.kind === 'file' ? locator.image : undefined)
-    const { source, root } = selectImage(file, selector)
-    return { source, root, tags: [], [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() }
+    const { source, root, names } = selectImage(file, selector)
+    return { source, root, tags: [], names, [Symbol.asyncDispose]: () => file[Symbol.asyncDispose]() }
   } catch (error) {
     await file[Symbol.asyncDispose]()
     throw error

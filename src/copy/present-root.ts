@@ -111,11 +111,13 @@ function isAbsence(error: unknown): boolean {
  * An index with some of its entries dropped or replaced; everything else of its JSON stays.
  *
  * @param decide what to do with the entry at a position: keep it, drop it, or name this manifest in its place
+ * @param annotations what is added to its annotations
  */
 export function rebuildIndex(
   index: RawManifest,
   what: string,
   decide: (position: number) => 'keep' | 'drop' | RawManifest,
+  annotations?: Readonly<Record<string, string>>,
 ): RawManifest {
   const document = parseJsonObject(index.bytes, what)
   const entries = Array.isArray(document.manifests) ? document.manifests : []
@@ -125,5 +127,9 @@ export function rebuildIndex(
     if (decision === 'drop' || !isObject(entry)) return []
     return [{ ...entry, digest: decision.descriptor.digest, size: decision.descriptor.size }]
   })
+  if (annotations !== undefined) {
+    const present = isObject(document.annotations) ? document.annotations : {}
+    document.annotations = { ...present, ...annotations }
+  }
   return rawManifest(index.descriptor.mediaType, new TextEncoder().encode(JSON.stringify(document)))
 }
