@@ -50,6 +50,16 @@ describe('selectImage', () => {
     expect(selectImage(file, selector)).toBe(file.images[position])
   })
 
+  it('finds the full names of a layout by their tags, but not those of a docker-archive', () => {
+    const names = [['localhost:5000/app:2'], ['localhost:5000/other:1'], ['docker.io/library/app:1', '3']]
+    const images = names.map(each => ({ names: each }))
+    const layout: ImageFile = { ...fileOf(...images), format: 'oci-layout' }
+    expect(selectImage(layout, '2')).toBe(layout.images[0])
+    expect(selectImage(layout, '3')).toBe(layout.images[2])
+    expect(() => selectImage(layout, '1')).toThrow('images.tar holds 2 images 1')
+    expect(() => selectImage(fileOf(...images), '2')).toThrow('images.tar holds no image 2')
+  })
+
   it('lists what there is when it can not know which is meant', () => {
     expect(() => selectImage(file)).toThrow(
       expect.objectContaining({

@@ -1,5 +1,5 @@
 import type { ImageEntry, ImageFile } from './content/image-file.js'
-import { formatReference, parseReference, tagOrDigest } from './content/reference.js'
+import { formatReference, isTag, parseReference, tagOrDigest } from './content/reference.js'
 import { RegctlError } from './errors.js'
 
 /** No image of a file is meant, or more than one. */
@@ -18,10 +18,7 @@ export function selectImage(file: ImageFile, selector?: string): ImageEntry {
       code: 'nothing-to-push',
     })
   }
-  const matching =
-    selector === undefined
-      ? file.images
-      : file.images.filter((image, position) => matches(image, position, selector))
+  const matching = selector === undefined ? file.images : imagesNamed(file, selector)
   const [image, ...others] = matching
   if (image === undefined) {
     throw new ImageSelectionError(`${file.label} holds no image ${selector}`, {
@@ -40,6 +37,13 @@ export function selectImage(file: ImageFile, selector?: string): ImageEntry {
     })
   }
   return image
+}
+
+/** In a layout, where a tag alone is a name, it also finds the full references that end with it (rule R186). */
+function imagesNamed({ images, format }: ImageFile, selector: string): readonly ImageEntry[] {
+  const exact = images.filter((image, position) => matches(image, position, selector))
+  if (exact.length > 0 || format !== 'oci-layout' || !isTag(selector)) return exact
+  return images.filter(({ names }) => names.some(name => name.endsWith(`:${selector}`)))
 }
 
 function matches(image: ImageEntry, position: number, selector: string): boolean {
