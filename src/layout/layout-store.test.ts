@@ -59,6 +59,25 @@ describe('index.json', () => {
     })
   })
 
+  it('keeps the tags of repositories apart, and takes over a tag that belonged to none (R186)', async () => {
+    const [app, other] = [await open({ repository: 'host/app' }), await open({ repository: 'host/other' })]
+    const [old, image] = [await putImageBlobs(app, 'old'), await putImageBlobs(app, 'new')]
+    await (await open()).putManifest(old, ['1', '2'], context)
+    await app.putManifest(image, ['1'], context)
+    expect(await other.statManifest('1', context)).toBeUndefined()
+    await other.putManifest(old, ['1'], context)
+    await app.putManifest(image, ['1'], context)
+    const { manifests } = await indexJson()
+    expect(manifests.map(({ digest, annotations }) => [digest, Object.values(annotations ?? {})])).toEqual([
+      [image.descriptor.digest, ['host/app:1', '1']],
+      [old.descriptor.digest, ['2']],
+      [old.descriptor.digest, ['host/other:1', '1']],
+    ])
+    expect((await app.statManifest('1', context))?.digest).toBe(image.descriptor.digest)
+    expect((await other.statManifest('1', context))?.digest).toBe(old.descriptor.digest)
+    await expect((await open()).statManifest('1', context)).rejects.toMatchObject({ code: 'ambiguous' })
+  })
+
   it('lists the children of an index only when nothing leads to them', async () => {
     const store = await open()
     const [a, b] = [await putImageBlobs(store, 'a'), await putImageBlobs(store, 'b')]

@@ -13,7 +13,7 @@ import { checkSignal, LayoutError } from './layout-error.js'
 import { initializeLayout, isLayout } from './layout-folder.js'
 import { tooLarge } from './layout-format.js'
 import { ManifestGraph } from './manifest-graph.js'
-import { entryNamed } from './names.js'
+import { entryTagged } from './names.js'
 import { Serial } from './serial.js'
 
 /** How a {@link LayoutStore} behaves. */
@@ -110,9 +110,8 @@ export class LayoutStore implements Store {
     checkSignal(context)
     const index = await this.#index.readIfAny()
     if (!isDigest(tagOrDigest)) {
-      const entries = index?.entries ?? []
-      const tagged = entries.filter(entry => entry.refName === tagOrDigest)
-      return entryNamed(tagged.length > 0 ? tagged : entries, tagOrDigest, this.label)?.descriptor
+      const { repository } = this.#options
+      return entryTagged(index?.entries ?? [], tagOrDigest, repository, this.label)?.descriptor
     }
     return await this.#graph.find(this.#roots(index), tagOrDigest, context)
   }

@@ -28,3 +28,21 @@ export function entryNamed(
   }
   return found[0]
 }
+
+/**
+ * Finds the entry of a tag. The tag of a repository is what has its full reference, and nothing else.
+ *
+ * @param repository the full name (`docker.io/acme/app`); without one, a tag is also found as {@link entryNamed} finds it
+ * @returns undefined when there is none
+ * @throws as {@link entryNamed}
+ */
+export function entryTagged(
+  entries: readonly IndexEntry[],
+  tag: string,
+  repository: string | undefined,
+  label: string,
+): IndexEntry | undefined {
+  if (repository !== undefined) return entries.find(({ name }) => name === `${repository}:${tag}`)
+  const tagged = entries.filter(entry => entry.refName === tag)
+  return entryNamed(tagged.length > 0 ? tagged : entries, tag, label)
+}
