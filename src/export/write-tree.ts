@@ -7,8 +7,8 @@ const BATCH_SIZE = 256 * 1024
 
 /**
  * Writes a tree as a tar: each folder before what is in it, names in the order of their bytes. One tree always gives the
- * same bytes. The first name of a hard link is the file, the others are links to it. As in what `docker export` writes,
- * there is no entry for the root itself.
+ * same bytes. The first name of a hard link is the file, the others are links to it; of anything else than a file each name
+ * is one of its own. As in what `docker export` writes, there is no entry for the root itself.
  *
  * @param prefix what names begin with, without a slash; empty for the whole root file system
  * @param onEntry is called for each entry
@@ -25,7 +25,8 @@ export async function* writeTree(
   for (const { path, inode } of entriesOf(root, prefix)) {
     onEntry()
     const linkName = firstNames.get(inode)
-    if (linkName === undefined && inode.isShared === true) firstNames.set(inode, path)
+    if (inode.kind === 'file' && inode.isShared === true && linkName === undefined)
+      firstNames.set(inode, path)
     const header = encodeHeaders(headerOf(path, inode, linkName))
     batch.push(header)
     size += header.length

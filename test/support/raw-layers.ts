@@ -30,9 +30,9 @@ export function symlink(name: string, linkName: string): Buffer {
   return member(name, { type: '2', mode: 0o777, linkName })
 }
 
-/** A hard link. */
-export function hardLink(name: string, linkName: string): Buffer {
-  return member(name, { type: '1', linkName })
+/** A hard link; `mode` should be that of its target. */
+export function hardLink(name: string, linkName: string, mode = 0o644): Buffer {
+  return member(name, { type: '1', linkName, mode })
 }
 
 /** A whole tar of members. */
