@@ -21,6 +21,11 @@ export function isImageManifestType(mediaType: string): boolean {
   return mediaType === MediaType.ociManifest || mediaType === MediaType.dockerManifest
 }
 
+/** The types of the config of a container image. Another one is that of an artifact (image-spec, Guidelines for Artifact Usage). */
+export function isImageConfigType(mediaType: string): boolean {
+  return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig
+}
+
 /** The types of a list of manifests. */
 export function isIndexType(mediaType: string): boolean {
   return mediaType === MediaType.ociIndex || mediaType === MediaType.dockerManifestList

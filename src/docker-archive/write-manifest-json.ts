@@ -1,7 +1,7 @@
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, hexOf } from '../content/digest.js'
 import { type ImageManifest, parseManifest } from '../content/manifest.js'
-import { isForeignLayerType } from '../content/media-types.js'
+import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { DockerArchiveError } from './docker-archive-error.js'
 
@@ -16,8 +16,8 @@ interface ArchivedImage {
  * Makes the `manifest.json` that lets `docker load` of every version read an OCI layout (rule R189): its config and layers
  * are the layout's blobs, and its names are full references, which every version takes.
  *
- * @throws DockerArchiveError `not-one-image` for an index, which `docker load` can't take; `foreign-layer` for an image with
- * a layer that is not in the layout, since it may not be distributed (rule R172)
+ * @throws DockerArchiveError `not-one-image` for an index, which `docker load` can't take; `not-an-image` for an artifact;
+ * `foreign-layer` for an image with a layer that is not in the layout, since it may not be distributed (rule R172)
  */
 export async function writeManifestJson(
   layout: Source,
@@ -51,6 +51,16 @@ export function checkArchivable({ descriptor: { digest, mediaType }, bytes }: Ra
       code: 'not-one-image',
       hint: 'Choose one with `--platform`, or write an OCI archive with `--format oci-archive`',
     })
+  }
+  if (!isImageConfigType(manifest.config.mediaType)) {
+    throw new DockerArchiveError(
+      `${digest} is no container image: its config is ${manifest.config.mediaType}, which a docker-archive can't hold`,
+      {
+        kind: 'failed',
+        code: 'not-an-image',
+        hint: 'Write an OCI archive, which holds artifacts of any kind: `--format oci-archive`',
+      },
+    )
   }
   const foreign = manifest.layers.find(layer => isForeignLayerType(layer.mediaType))
   if (foreign === undefined) return manifest
