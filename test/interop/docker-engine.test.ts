@@ -154,7 +154,7 @@ describe.skipIf(missing !== undefined)('beside a Docker Engine', () => {
     const image = await fetchImageFor(registry.host, repository, 'amd64')
     if (image === undefined) throw new Error(`${name} has no image for amd64`)
     expect(inspected.Id).toBe(image.config?.digest)
-    expect(inspected.RootFS.Layers ?? []).toEqual(await fetchDiffIDs(registry.host, repository, image))
+    expect(inspected.RootFS.Layers ?? []).toEqual(await fetchDiffIDs(registry.host, repository, inspected.Id))
     const { docker: [expected] = [], oci, dir } = expectedOf(name)
     if (expected !== undefined) {
       expect(inspected.Id).toBe(expected.config)

@@ -4,8 +4,10 @@ import { isDigest } from '../../src/content/digest.js'
 import type { ImageEntry } from '../../src/content/image-file.js'
 import { parseManifest } from '../../src/content/manifest.js'
 import { anonymous } from '../../src/credentials/credential-store.js'
-import { parseLocator } from '../../src/location.js'
+import { type FileFormat, parseLocator } from '../../src/location.js'
 import { openImageFile } from '../../src/open-image-file.js'
+import { pull } from '../../src/pull.js'
+import { planPull } from '../../src/pull-plan.js'
 import { type PushResult, push } from '../../src/push.js'
 import { RegistryClient } from '../../src/registry/client.js'
 
@@ -30,11 +32,12 @@ export async function pushEach(
   host: string,
   path: string,
   repository: string,
+  options: { trustConfig?: boolean } = {},
 ): Promise<{ format: string; pushed: PushedImage[] }> {
   const context = createContext({ signal: AbortSignal.timeout(60_000) })
   const locator = await parseLocator(path, 'file')
   if (locator.kind === 'registry') throw new Error(`${path} is no file`)
-  await using file = await openImageFile(locator, context, { stdin: Readable.from([]) })
+  await using file = await openImageFile(locator, context, { stdin: Readable.from([]), ...options })
   const pushed: PushedImage[] = []
   for (const [position, image] of file.images.entries()) {
     const name = `${repository}/${position}`
@@ -43,6 +46,29 @@ export async function pushEach(
     if (result !== undefined) pushed.push({ image, result })
   }
   return { format: file.format, pushed }
+}
+
+/** What {@link pullTo} writes. */
+export interface PulledForm {
+  format: FileFormat
+  uncompressed?: boolean
+}
+
+/**
+ * Pulls images into a file or folder, as `regctl pull` does.
+ *
+ * @throws RegctlError when one of them can't be pulled
+ */
+export async function pullTo(
+  client: RegistryClient,
+  references: readonly string[],
+  path: string,
+  { format, uncompressed = false }: PulledForm,
+): Promise<void> {
+  const context = createContext({ signal: AbortSignal.timeout(60_000) })
+  const plan = await planPull(references, { output: path, format })
+  const images = await pull(plan, client, context, { stdout: process.stdout, uncompressed })
+  for (const { error } of images) if (error !== undefined) throw error
 }
 
 /** What a registry has under a repository's tag: the digest, and the image ID if it is one image. */

@@ -4,6 +4,7 @@ import { MediaType } from '../../src/content/media-types.js'
 export interface ManifestDocument {
   mediaType?: string
   config?: { mediaType: string; digest: string }
+  layers?: readonly { mediaType: string; digest: string; urls?: readonly string[] }[]
   manifests?: readonly IndexEntry[]
 }
 
@@ -53,15 +54,42 @@ export async function fetchImageFor(
   return entry === undefined ? undefined : await fetchImageFor(host, repository, architecture, entry.digest)
 }
 
+/** An image in an index, or one that stands alone. */
+export interface FoundImage {
+  digest: string
+  /** The image ID. */
+  config: string
+  /** Whether it has layers, all of them compressed. */
+  isCompressed: boolean
+  /** Whether it has a layer that is to be had elsewhere. */
+  isForeign: boolean
+}
+
+/** The images behind a digest: what has layers on a root file system. Attestations and other artifacts are left out. */
+export async function fetchImages(host: string, repository: string, digest: string): Promise<FoundImage[]> {
+  const { manifests, config, layers = [] } = await fetchManifest(host, repository, digest)
+  if (manifests !== undefined) {
+    const entries = manifests.filter(({ platform }) => platform?.os !== 'unknown')
+    return (await Promise.all(entries.map(entry => fetchImages(host, repository, entry.digest)))).flat()
+  }
+  if (config?.mediaType !== MediaType.ociConfig && config?.mediaType !== MediaType.dockerConfig) return []
+  const blob = (name: string) => fetch(`http://${host}/v2/${repository}/blobs/${name}`)
+  const { rootfs } = await readJson<{ rootfs?: unknown }>(await blob(config.digest))
+  if (rootfs === undefined) return []
+  const isForeign = layers.some(({ urls }) => urls !== undefined)
+  let isCompressed = layers.length > 0
+  for (const layer of isForeign ? [] : layers) {
+    const magic = Buffer.from(await (await blob(layer.digest)).arrayBuffer()).toString('hex', 0, 4)
+    isCompressed &&= magic.startsWith('1f8b') || magic === '28b52ffd'
+  }
+  return [{ digest, config: config.digest, isCompressed, isForeign }]
+}
+
 /** The diffIDs that an image's config lists. */
-export async function fetchDiffIDs(
-  host: string,
-  repository: string,
-  image: ManifestDocument,
-): Promise<string[]> {
-  const response = await fetch(`http://${host}/v2/${repository}/blobs/${image.config?.digest}`)
-  const config = await readJson<{ rootfs: { diff_ids: string[] | null } }>(response)
-  return config.rootfs.diff_ids ?? []
+export async function fetchDiffIDs(host: string, repository: string, config: string): Promise<string[]> {
+  const response = await fetch(`http://${host}/v2/${repository}/blobs/${config}`)
+  const { rootfs } = await readJson<{ rootfs: { diff_ids: string[] | null } }>(response)
+  return rootfs.diff_ids ?? []
 }
 
 async function readJson<T>(response: Response): Promise<T> {
