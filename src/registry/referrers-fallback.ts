@@ -25,12 +25,21 @@ export async function recordReferrer(
   context: Context,
 ): Promise<void> {
   if (await hasReferrersApi(repository, referrer.subject, context)) return
+  await inTurn(repository, referrer.subject, () => addToIndex(repository, referrer, context))
+}
+
+/** Runs an update of a subject's list after those that are under way. */
+export async function inTurn(
+  repository: RepositoryAccess,
+  subject: string,
+  work: () => Promise<void>,
+): Promise<void> {
   const queue = underWay.get(repository) ?? new Map<string, Promise<void>>()
   underWay.set(repository, queue)
-  const before = queue.get(referrer.subject) ?? Promise.resolve()
-  const update = before.then(() => addToIndex(repository, referrer, context))
+  const before = queue.get(subject) ?? Promise.resolve()
+  const update = before.then(work)
   queue.set(
-    referrer.subject,
+    subject,
     update.catch(() => {}),
   )
   await update
@@ -46,18 +55,28 @@ async function addToIndex(repository: RepositoryAccess, referrer: Referrer, cont
       context.emit({ type: 'warning', message })
       return
     }
-    const document = {
-      schemaVersion: 2,
-      mediaType: MediaType.ociIndex,
-      manifests: [...entries, referrer.descriptor],
-    }
-    const index = rawManifest(MediaType.ociIndex, Buffer.from(JSON.stringify(document)))
-    await putManifest(repository, index, [tag], context)
+    await putEntries(repository, tag, [...entries, referrer.descriptor], context)
   }
 }
 
+/** Puts an index of these entries under a referrers tag. */
+export async function putEntries(
+  repository: RepositoryAccess,
+  tag: string,
+  manifests: readonly unknown[],
+  context: Context,
+): Promise<void> {
+  const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }
+  const index = rawManifest(MediaType.ociIndex, Buffer.from(JSON.stringify(document)))
+  await putManifest(repository, index, [tag], context)
+}
+
 /** The entries of the index as they stand there, unknown fields included. */
-async function readEntries(repository: RepositoryAccess, tag: string, context: Context): Promise<unknown[]> {
+export async function readEntries(
+  repository: RepositoryAccess,
+  tag: string,
+  context: Context,
+): Promise<unknown[]> {
   try {
     const { descriptor, bytes } = await getManifest(repository, tag, context)
     if (descriptor.mediaType !== MediaType.ociIndex) {

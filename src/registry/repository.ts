@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
-import { referrerOf } from '../content/referrer.js'
+import { type Referrer, referrerOf } from '../content/referrer.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import type { ClientAccess, RepositoryAccess } from './access.js'
 import { openBlob } from './blob-download.js'
@@ -10,6 +10,7 @@ import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
 import { deleteManifest } from './manifest-delete.js'
 import { getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
+import { forgetReferrer } from './referrer-removal.js'
 import { listReferrers } from './referrers.js'
 import { recordReferrer } from './referrers-fallback.js'
 import { listTags } from './tags.js'
@@ -60,8 +61,22 @@ export class Repository implements Store, RepositoryAccess {
     if (referrer !== undefined) await recordReferrer(this, referrer, context)
   }
 
+  /** Takes a manifest that has a subject out of the list of its referrers too (rule R84). */
   async deleteManifest(digest: Digest, context: Context): Promise<boolean> {
-    return await deleteManifest(this, digest, context)
+    const referrer = await this.#referrerAt(digest, context)
+    const wasThere = await deleteManifest(this, digest, context)
+    if (wasThere && referrer !== undefined) await forgetReferrer(this, referrer, context)
+    return wasThere
+  }
+
+  /** What can't be read may be deleted all the same. */
+  async #referrerAt(digest: Digest, context: Context): Promise<Referrer | undefined> {
+    try {
+      return referrerOf(await getManifest(this, digest, context))
+    } catch (error) {
+      if (context.signal.aborted) throw error
+      return undefined
+    }
   }
 
   async deleteTag(tag: string, context: Context): Promise<boolean> {
