@@ -25,6 +25,8 @@ export interface PullOptions {
   checkTag?: boolean
   /** Make the layers of a docker-archive plain. The image ID stays; the manifest gets another digest. Default false. */
   uncompressed?: boolean
+  /** Pull what refers to the images as well: signatures, SBOMs and attestations. OCI formats only. Default false. */
+  referrers?: boolean
   /** Only look, and write nothing. Default false. */
   dryRun?: boolean
   /** How many large blobs travel at once; see `copy`. */
@@ -57,6 +59,8 @@ export interface PulledImage extends TargetResult {
   root: Descriptor | undefined
   /** As it was written: another one where layers were made plain. */
   written: Descriptor | undefined
+  /** How many referrers came with it. */
+  referrers: number
 }
 
 /**
@@ -65,7 +69,7 @@ export interface PulledImage extends TargetResult {
  * that fails does not stop the others.
  *
  * @returns one result for each reference, with its error where the destination is a layout
- * @throws PullError `not-a-docker-archive`; what opening the destination throws; where the destination appears as a
+ * @throws PullError of kind `usage`: `not-a-docker-archive`, `no-referrers`; what opening the destination throws; where the destination appears as a
  * whole, the error of the first image that fails
  * @example
  * const plan = await planPull(['localhost:5000/app:1.0', 'app.tar'], {})
@@ -78,13 +82,7 @@ export async function pull(
   options: PullOptions,
 ): Promise<PulledImage[]> {
   const { format } = plan
-  if (options.uncompressed === true && format !== 'docker-archive') {
-    throw new PullError(`layers are made plain in a docker-archive only, and ${plan.place} is ${format}`, {
-      kind: 'usage',
-      code: 'not-a-docker-archive',
-      hint: 'Leave out `--uncompressed`: OCI formats keep the bytes of the registry',
-    })
-  }
+  checkFormat(plan, options)
   const { stdout, dryRun = false } = options
   await using destination = await openPullDestination(plan.destination, { stdout, format, dryRun })
   const images: PulledImage[] = []
@@ -96,6 +94,22 @@ export async function pull(
   }
   await destination.commit(context)
   return images
+}
+
+function checkFormat({ format, place }: PullPlan, { uncompressed, referrers }: PullOptions): void {
+  if (uncompressed === true && format !== 'docker-archive') {
+    throw new PullError(`layers are made plain in a docker-archive only, and ${place} is ${format}`, {
+      kind: 'usage',
+      code: 'not-a-docker-archive',
+      hint: 'Leave out `--uncompressed`: OCI formats keep the bytes of the registry',
+    })
+  }
+  if (referrers !== true || format === 'oci' || format === 'oci-archive') return
+  throw new PullError(`the ${format} format has no room for referrers`, {
+    kind: 'usage',
+    code: 'no-referrers',
+    hint: 'Write an OCI layout (`--format oci`) or an OCI archive (`--format oci-archive`)',
+  })
 }
 
 async function pullImage(
@@ -118,7 +132,7 @@ async function pullImage(
   }
   const failed = (error: unknown): PulledImage => ({
     ...nothing,
-    ...{ reference, tags: names.tags, root: undefined, written: undefined, error },
+    ...{ reference, tags: names.tags, root: undefined, written: undefined, referrers: 0, error },
   })
   try {
     const found = await findImage(reference, format === 'docker-archive', client, context, options)
@@ -133,10 +147,15 @@ async function pullImage(
     const { descriptor } = found.raw
     const result = await copy(source, descriptor.digest, [target], context, {
       dryRun: options.dryRun ?? false,
+      referrers: options.referrers ?? false,
       ...(options.jobs !== undefined && { jobs: options.jobs }),
     })
     const ended = result.targets[0] ?? { ...nothing, error: undefined }
-    return { ...ended, reference, tags: names.tags, platform, root: descriptor, written: result.root }
+    return {
+      ...ended,
+      ...{ reference, tags: names.tags, platform, root: descriptor, written: result.root },
+      referrers: result.referrers,
+    }
   } catch (error) {
     return failed(error)
   }

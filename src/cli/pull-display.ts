@@ -119,7 +119,8 @@ function withTag(reference: Reference): Reference {
 }
 
 function imageDocument(image: PulledImage) {
-  const { reference, tags, root, written, platform, copied, mounted, exists, skipped, bytes, error } = image
+  const { reference, tags, root, written, platform, referrers, error } = image
+  const { copied, mounted, exists, skipped, bytes } = image
   return {
     reference: formatReference(withTag(reference)),
     ...(tags.length > 0 && { tags }),
@@ -128,6 +129,7 @@ function imageDocument(image: PulledImage) {
     ...(platform !== undefined && { platform }),
     blobs: { copied, mounted, exists, skipped },
     bytes,
+    ...(referrers > 0 && { referrers }),
     ...(error !== undefined && { error: describeError(error) }),
   }
 }

@@ -59,6 +59,9 @@ as they are, but for --uncompressed.`
     uncompressed: Flags.boolean({
       description: 'Write the layers of a docker-archive plain; image IDs stay, the manifest digest does not',
     }),
+    referrers: Flags.boolean({
+      description: 'Pull signatures, SBOMs and attestations too (OCI formats)',
+    }),
     'dry-run': Flags.boolean({ description: 'Say what would be downloaded, and write nothing' }),
     'digest-file': Flags.string({
       helpValue: 'FILE',
@@ -87,6 +90,7 @@ as they are, but for --uncompressed.`
         platform: flags.platform,
         checkTag: flags['check-tag'],
         uncompressed: flags.uncompressed,
+        referrers: flags.referrers,
         dryRun: flags['dry-run'],
         jobs: flags.jobs,
         observer: display,
