@@ -1,6 +1,7 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
 export { describeLocator } from './archive-names.js'
+export { type Comparison, compareImages, type Difference, type NamedRoot } from './compare-images.js'
 export type { LayerCompression } from './compression/layer-compression.js'
 export { proxiesFrom } from './config/proxies.js'
 export { ContentError } from './content/content-error.js'
@@ -59,6 +60,7 @@ export {
   parseLocator,
 } from './location.js'
 export { type OpenOptions, openImageFile } from './open-image-file.js'
+export { type OpenedImages, openImages } from './open-images.js'
 export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
 export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
 export { parseRegistry } from './parse-registry.js'
@@ -91,3 +93,10 @@ export { type NamedImage, servedImages } from './served-images.js'
 export { type TagOptions, type TagResult, tagImage } from './tag.js'
 export type { TagName } from './tag-names.js'
 export { type NameSelection, nameFilter } from './tag-patterns.js'
+export {
+  type Finding,
+  ImageVerifier,
+  type Verified,
+  type VerifyOptions,
+} from './verify-image.js'
+export { verifyRoots } from './verify-roots.js'

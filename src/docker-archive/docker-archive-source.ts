@@ -9,6 +9,7 @@ import type { Context, ImageContents, RawManifest, Source } from '../content/sto
 import { digestMismatch } from '../content/verify.js'
 import { WeightedLimit } from '../limit.js'
 import type { FileSet } from '../tar/file-set.js'
+import { type ArchivePart, checkLayers } from './check-layers.js'
 import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
 import { type PreparedLayer, prepareLayer } from './layers.js'
 import { makeManifest } from './make-manifest.js'
@@ -77,6 +78,20 @@ export class DockerArchiveSource implements Source {
    */
   async configDigest(): Promise<Digest> {
     return digestOf((await this.#readConfig()).bytes)
+  }
+
+  /**
+   * The config with its diffIDs.
+   *
+   * @throws RegctlError when it is missing or broken, or its bytes are not those that its name says
+   */
+  async imageConfig(): Promise<ImageConfig> {
+    return await this.#readConfig()
+  }
+
+  /** Looks at every layer without making anything of it; see {@link checkLayers}. @throws as {@link imageConfig} */
+  async *checkLayers(options: { full: boolean; signal: AbortSignal }): AsyncGenerator<ArchivePart> {
+    yield* checkLayers(this.#files, this.#image, await this.#readConfig(), options)
   }
 
   /** @throws RegctlError as {@link prepareLayer}, or when the config and the list of layers don't fit each other */
