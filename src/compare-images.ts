@@ -1,3 +1,4 @@
+import type { Descriptor } from './content/descriptor.js'
 import { announcedCompression } from './content/layer-types.js'
 import type { Context } from './content/store.js'
 import type { Root } from './copy/derived-source.js'
@@ -118,9 +119,7 @@ function comparePackaging({ manifest: one }: ImageFacts, { manifest: other }: Im
   for (const [position, layer] of one.layers.entries()) {
     const like = other.layers[position]
     if (like === undefined || like.digest === layer.digest) continue
-    const [left, right] = [layer, like].map(
-      ({ mediaType, size }) => `${announcedCompression(mediaType) ?? mediaType} of ${size} bytes`,
-    )
+    const [left, right] = [layer, like].map(describeLayer)
     packaging('compression', `layer ${position + 1}: ${left} against ${right}`)
     break
   }
@@ -128,4 +127,9 @@ function comparePackaging({ manifest: one }: ImageFacts, { manifest: other }: Im
   const changed = keys.filter(key => one.annotations[key] !== other.annotations[key])
   if (changed.length > 0) packaging('annotations', changed.join(', '))
   return differences
+}
+
+function describeLayer({ mediaType, size }: Descriptor): string {
+  const compression = announcedCompression(mediaType)
+  return `${compression === 'none' ? 'uncompressed' : (compression ?? mediaType)} of ${size} bytes`
 }

@@ -185,7 +185,6 @@ export class ImageVerifier {
       const stream = await this.#source.openBlob(config, this.#context)
       return parseImageConfig(await readLimited(stream, CONFIG_LIMIT_BYTES, label), label).diffIDs
     } catch (error) {
-      // Artifacts may have a config of an image's type that says nothing of layers.
       if (isAboutContent(error) && error.code === 'bad-shape') {
         this.#note('no-diff-ids', config, what, 'names no diffIDs to compare the layers with')
       } else this.#found(error, config, what)
