@@ -38,6 +38,10 @@ export interface CopyOptions {
   recheck?: boolean
   /** Refuse a target at which one of the tags stands for another digest, before anything is sent there. Default false. */
   noOverwrite?: boolean
+  /** Whether sinks are committed at the end. False for several copies into the same ones. Default true. */
+  commit?: boolean
+  /** Whether the layers of each image are told, for which its config is read. Default true. */
+  tellLayers?: boolean
 }
 
 /** The options with their defaults. */
@@ -96,6 +100,8 @@ export async function copy(
     referrers: options.referrers ?? false,
     recheck: options.recheck ?? false,
     noOverwrite: options.noOverwrite ?? false,
+    commit: options.commit ?? true,
+    tellLayers: options.tellLayers ?? true,
   }
   const stop = new AbortController()
   const reading = stoppable(context, stop)
@@ -130,7 +136,7 @@ async function makePlan(
   source: Source,
   root: string,
   early: EarlyBlobs,
-  { expectDigest, referrers }: CompleteOptions,
+  { expectDigest, referrers, tellLayers }: CompleteOptions,
   context: Context,
 ): Promise<Plan> {
   early.start()
@@ -140,7 +146,7 @@ async function makePlan(
     throw digestMismatch(`the image of ${source.label}`, expectDigest, digest)
   }
   // A source with early blobs has told its layers itself, before it began to make them.
-  if (source.earlyBlobs === undefined) {
+  if (source.earlyBlobs === undefined && tellLayers) {
     for (const image of plan.images)
       context.emit({ type: 'layers', layers: await layerItems(source, image, context) })
   }

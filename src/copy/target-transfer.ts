@@ -25,6 +25,7 @@ interface TransferOptions {
   dryRun: boolean
   recheck: boolean
   noOverwrite: boolean
+  commit: boolean
 }
 
 /** What a transfer notes of what it did. */
@@ -89,7 +90,7 @@ export class TargetTransfer {
     // A registry may know by its tag what it doesn't tell by its digest.
     for (const digest of tagged.values()) if (plan.manifests.has(digest)) this.#inPlace.add(digest)
     await this.#putManifests(plan, tagged)
-    if (!options.dryRun) await sink.commit(context)
+    if (!options.dryRun && options.commit) await sink.commit(context)
   }
 
   #allTags(plan: Plan): string[] {

@@ -29,6 +29,7 @@ export class Repository implements Store, RepositoryAccess {
   readonly label: string
   readonly #known: KnownBlobs
   readonly #mounted = new Map<Digest, string>()
+  readonly #underWay = new Map<Digest, Promise<unknown>>()
   /** Whether something is to be written here: one token then serves for reading too (rule R104). */
   #isWritten = false
 
@@ -118,6 +119,21 @@ export class Repository implements Store, RepositoryAccess {
    * was seen here in this run is not asked for again.
    */
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
+    const { digest } = blob.descriptor
+    // Several images that are copied at once may share it.
+    for (let other = this.#underWay.get(digest); other; other = this.#underWay.get(digest)) {
+      await other.catch(() => {})
+    }
+    const putting = this.#putBlob(blob, context)
+    this.#underWay.set(digest, putting)
+    try {
+      return await putting
+    } finally {
+      this.#underWay.delete(digest)
+    }
+  }
+
+  async #putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
     const { descriptor } = blob
     const { digest, size } = descriptor
     if (this.#known.has(this.registry, descriptor, this.name)) return 'exists'
