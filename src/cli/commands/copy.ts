@@ -7,14 +7,19 @@ import {
   ImageCopy,
   type ImageCopyResult,
   type Locator,
+  type LocatorCopyOptions,
   parseLocator,
   RegctlError,
+  type RegistryClient,
+  RepositoryCopy,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { copyDocument, ImageCopyDisplay } from '../image-copy-display.js'
 import { fileFlags, platformFlag, transferFlags } from '../image-flags.js'
+import { JsonRenderer } from '../progress/json.js'
 import { describeError, printError } from '../report-error.js'
+import { RepositoryCopyDisplay } from '../repository-copy-display.js'
 
 export default class Copy extends BaseCommand {
   static override aliases = ['cp']
@@ -29,6 +34,7 @@ destinations are served in one run: the source is read once, and one that fails 
     '<%= config.bin %> <%= command.id %> localhost:5000/app:1.0 localhost:5000/mirror/app:1.0',
     '<%= config.bin %> <%= command.id %> oci:layout:1.0 localhost:5000/app:1.0 --referrers',
     '<%= config.bin %> <%= command.id %> oci:layout:1.0 localhost:5000/app:1.1 --platform linux/arm64',
+    "<%= config.bin %> <%= command.id %> localhost:5000/app localhost:5000/mirror/app --all-tags --include '1.*'",
     '<%= config.bin %> <%= command.id %> image.tar oci:copied:1.0 localhost:5000/app:1.0',
   ]
 
@@ -75,6 +81,24 @@ destinations are served in one run: the source is read once, and one that fails 
     'check-tag': Flags.boolean({
       description: 'Refuse a NAME:TAG@DIGEST whose tag has moved since, instead of a warning',
     }),
+    'all-tags': Flags.boolean({
+      description: 'Copy every tag of a repository; SOURCE and DEST name no tag',
+      exclusive: ['image', 'digest-file'],
+    }),
+    include: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'GLOB',
+      dependsOn: ['all-tags'],
+      description: 'Copy only the tags that this matches: *, ?, [a-z]; may be given again',
+    }),
+    exclude: Flags.string({
+      multiple: true,
+      multipleNonGreedy: true,
+      helpValue: 'GLOB',
+      dependsOn: ['all-tags'],
+      description: 'Leave out the tags that this matches; may be given again',
+    }),
     'dry-run': Flags.boolean({ description: 'Say what would be copied, and copy nothing' }),
     'digest-file': Flags.string({ helpValue: 'FILE', description: 'Write the digest to a file' }),
   }
@@ -89,30 +113,42 @@ destinations are served in one run: the source is read once, and one that fails 
         code: 'stdin-twice',
       })
     }
-    await this.#copyImage(from, to, flags)
+    if (flags['all-tags']) await this.#copyTags(from, to, flags)
+    else await this.#copyImage(from, to, flags)
+  }
+
+  async #copyTags(from: Locator, to: readonly Locator[], flags: CopyFlags): Promise<void> {
+    const display = new RepositoryCopyDisplay(flags, statusOf(to))
+    const json = flags.progress === 'json' ? new JsonRenderer(process.stderr) : undefined
+    const emit = (event: CopyEvent) => (json === undefined ? this.warnAbout(event) : json.event(event))
+    const context = createContext({ signal: this.interruption.signal, emit })
+    await using client = await this.openClient(flags)
+    const { include, exclude } = flags
+    const options = { ...optionsOf(client, flags), include, exclude, tellLayers: false }
+    await using copying = await RepositoryCopy.open(from, to, context, options)
+    let firstError: unknown
+    let broken: unknown
+    try {
+      for await (const result of copying.run()) {
+        display.tag(result)
+        firstError ??= result.targets.find(({ error }) => error !== undefined)?.error
+      }
+    } catch (error) {
+      broken = error
+    }
+    display.end(describeLocator(from), broken)
+    if (broken !== undefined) this.#tell([broken], flags)
+    else if (firstError !== undefined) process.exitCode = this.#exitCode(firstError)
   }
 
   async #copyImage(from: Locator, to: readonly Locator[], flags: CopyFlags): Promise<void> {
-    const status = to.some(({ kind }) => kind === 'stdio') ? process.stderr : process.stdout
+    const status = statusOf(to)
     let display: ImageCopyDisplay | undefined
     const emit = (event: CopyEvent) => (display === undefined ? this.warnAbout(event) : display.event(event))
     const context = createContext({ signal: this.interruption.signal, emit })
     await using client = await this.openClient(flags)
-    await using copying = await ImageCopy.open(from, to, context, {
-      client,
-      stdin: process.stdin,
-      stdout: process.stdout,
-      image: flags.image,
-      platforms: flags.platform,
-      format: flags.format,
-      checkTag: flags['check-tag'],
-      strict: flags.strict,
-      referrers: flags.referrers,
-      noOverwrite: flags['no-overwrite'],
-      recheck: flags.recheck,
-      dryRun: flags['dry-run'],
-      ...(flags.jobs !== undefined && { jobs: flags.jobs }),
-    })
+    const options = { ...optionsOf(client, flags), image: flags.image, checkTag: flags['check-tag'] }
+    await using copying = await ImageCopy.open(from, to, context, options)
     display = new ImageCopyDisplay(copying.destinations, flags, status)
     let results: ImageCopyResult[]
     try {
@@ -134,15 +170,40 @@ destinations are served in one run: the source is read once, and one that fails 
     )
   }
 
+  #exitCode(error: unknown): number {
+    return EXIT_CODES[describeError(error, this.interruption.signal.aborted).kind]
+  }
+
   /** Tells each error once, and ends with the exit code of the first. */
   #tell(errors: readonly unknown[], flags: CopyFlags): void {
     const distinct = [...new Set(errors.filter(error => error !== undefined))]
     if (distinct.length === 0) return
-    const interrupted = this.interruption.signal.aborted
-    process.exitCode = EXIT_CODES[describeError(distinct[0], interrupted).kind]
+    process.exitCode = this.#exitCode(distinct[0])
     if (flags.json) return
+    const interrupted = this.interruption.signal.aborted
     for (const error of distinct) printError(error, { debug: flags.debug, interrupted })
   }
 }
 
 type CopyFlags = Interfaces.InferredFlags<typeof Copy.flags>
+
+/** Lines for people go to standard error when an image goes to standard output. */
+function statusOf(to: readonly Locator[]): NodeJS.WriteStream {
+  return to.some(({ kind }) => kind === 'stdio') ? process.stderr : process.stdout
+}
+
+function optionsOf(client: RegistryClient, flags: CopyFlags): LocatorCopyOptions {
+  return {
+    client,
+    stdin: process.stdin,
+    stdout: process.stdout,
+    platforms: flags.platform,
+    format: flags.format,
+    strict: flags.strict,
+    referrers: flags.referrers,
+    noOverwrite: flags['no-overwrite'],
+    recheck: flags.recheck,
+    dryRun: flags['dry-run'],
+    ...(flags.jobs !== undefined && { jobs: flags.jobs }),
+  }
+}
