@@ -1,5 +1,4 @@
-import type { Digest } from './content/digest.js'
-import { isDigest } from './content/digest.js'
+import { type Digest, isDigest } from './content/digest.js'
 import { formatReference, parseReference } from './content/reference.js'
 import type { Context, Store } from './content/store.js'
 import { RegctlError } from './errors.js'

@@ -4,10 +4,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import { startDockerRegistry } from '../support/docker-registry.js'
 import { type BuiltImage, buildImage, writeLayout } from '../support/image-builder.js'
 import { schemaErrors } from '../support/json-schema.js'
-import { regctl } from '../support/run.js'
+import { cleanEnvironment, regctl, run } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
 import { startRegistry, type TestRegistry } from './test-registry.js'
+
+const START_FILE = join(import.meta.dirname, '../../bin/run.js')
 
 let folder: TemporaryFolder
 let layout: string
@@ -78,6 +80,24 @@ describe('delete', () => {
         'hint: Give `--yes` to delete, or `--dry-run` to see what would go\n',
     })
     expect(registry.requests().length).toBe(before)
+  })
+
+  it.skipIf(missingTool('script'))('asks at a terminal, and says which tags go with a digest', async () => {
+    const answer = (typed: string, reference: string) => {
+      const command = `"${process.execPath}" "${START_FILE}" delete ${reference}`
+      return run('script', ['-qec', command, '/dev/null'], {
+        env: cleanEnvironment(folder.path),
+        stdin: typed,
+      })
+    }
+    const kept = await answer('n\n', `${app}:1.0`)
+    expect(kept.stdout).toContain(`Delete the tag ${app}:1.0? [y/N] `)
+    expect(kept.stdout).toContain(`Kept: ${app}:1.0\r\n`)
+    expect(registry.writes().filter(line => line.startsWith('DELETE'))).toEqual([])
+    const deleted = await answer('y\n', `${app}@${digest}`)
+    expect(deleted.stdout).toContain(`Delete ${app}@${digest}, and with it the tags 1.0, 1.1, stable? [y/N] `)
+    expect(deleted.stdout).toContain(`Deleted: ${app}@${digest}, with the tags 1.0, 1.1, stable\r\n`)
+    expect(await registry.manifest('app', digest)).toBeUndefined()
   })
 
   it('R196: says in a dry run what would go, tags of a digest too, and writes nothing', async () => {
