@@ -1,16 +1,12 @@
-import { Readable, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import type { Descriptor, Platform } from './content/descriptor.js'
-import { parseManifest } from './content/manifest.js'
-import { isIndexType } from './content/media-types.js'
-import { hostPlatform } from './content/platform.js'
 import { type Reference, repositoryOf } from './content/reference.js'
-import type { Context, RawManifest, Source } from './content/store.js'
-import { ConvertedSource } from './convert/converted-source.js'
-import { copy, type TargetResult } from './copy/copy.js'
-import { RememberedSource } from './copy/remembered-source.js'
+import type { Context } from './content/store.js'
+import { type CopyOptions, copy, type TargetResult } from './copy/copy.js'
 import { checkArchivable } from './docker-archive/write-manifest-json.js'
+import { type FoundImage, findImage } from './find-image.js'
 import { namesOf, statedNames } from './open-sink.js'
-import { choosePlatform, openSource } from './open-source.js'
+import { PlainImages } from './plain-images.js'
 import { openPullDestination, type PullDestination } from './pull-destination.js'
 import { PullError, type PullPlan } from './pull-plan.js'
 import type { RegistryClient } from './registry/client.js'
@@ -69,8 +65,8 @@ export interface PulledImage extends TargetResult {
  * that fails does not stop the others.
  *
  * @returns one result for each reference, with its error where the destination is a layout
- * @throws PullError of kind `usage`: `not-a-docker-archive`, `no-referrers`; what opening the destination throws; where the destination appears as a
- * whole, the error of the first image that fails
+ * @throws PullError of kind `usage`: `not-a-docker-archive`, `no-referrers`; what opening the destination throws; where it
+ * appears as a whole, the error of the first image that fails
  * @example
  * const plan = await planPull(['localhost:5000/app:1.0', 'app.tar'], {})
  * const [image] = await pull(plan, client, createContext(), { stdout: process.stdout })
@@ -81,13 +77,18 @@ export async function pull(
   context: Context,
   options: PullOptions,
 ): Promise<PulledImage[]> {
-  const { format } = plan
   checkFormat(plan, options)
-  const { stdout, dryRun = false } = options
-  await using destination = await openPullDestination(plan.destination, { stdout, format, dryRun })
+  const { stdout, dryRun = false, uncompressed = false } = options
+  await using destination = await openPullDestination(plan.destination, {
+    stdout,
+    dryRun,
+    format: plan.format,
+  })
+  const scratch = uncompressed && !dryRun ? await destination.scratchFolder() : undefined
+  await using plain = scratch === undefined ? undefined : await PlainImages.open(scratch, plan.place)
   const images: PulledImage[] = []
   for (const reference of plan.references) {
-    const image = await pullImage(reference, plan, destination, client, context, options)
+    const image = await pullImage(reference, { plan, destination, plain, client, context, options })
     if (image.error !== undefined && (destination.isWhole || context.signal.aborted)) throw image.error
     options.observer?.end?.(image)
     images.push(image)
@@ -112,92 +113,59 @@ function checkFormat({ format, place }: PullPlan, { uncompressed, referrers }: P
   })
 }
 
-async function pullImage(
-  reference: Reference,
-  { destination: locator, format }: PullPlan,
-  destination: PullDestination,
-  client: RegistryClient,
-  context: Context,
-  options: PullOptions,
-): Promise<PulledImage> {
+/** What the pull of each image works with. */
+interface PullWork {
+  plan: PullPlan
+  destination: PullDestination
+  /** Undefined where layers stay as they are. */
+  plain: PlainImages | undefined
+  client: RegistryClient
+  context: Context
+  options: PullOptions
+}
+
+async function pullImage(reference: Reference, work: PullWork): Promise<PulledImage> {
+  const { format, destination: locator } = work.plan
   const names = statedNames(locator, format) ?? namesOf(reference)
-  const nothing = {
-    label: repositoryOf(reference),
-    copied: 0,
-    mounted: 0,
-    exists: 0,
-    skipped: 0,
-    bytes: 0,
-    changed: false,
-  }
-  const failed = (error: unknown): PulledImage => ({
-    ...nothing,
-    ...{ reference, tags: names.tags, root: undefined, written: undefined, referrers: 0, error },
-  })
+  const known = { reference, tags: names.tags }
   try {
-    const found = await findImage(reference, format === 'docker-archive', client, context, options)
-    if (format === 'docker-archive') checkArchivable(found.raw)
-    const { platform, isHostChoice } = found
-    options.observer?.begin?.({ reference, platform, isHostChoice })
-    await using source =
-      options.uncompressed === true && options.dryRun !== true
-        ? new ConvertedSource(found.source, PLAIN, await destination.scratchFolder())
-        : found.source
-    const target = { sink: await destination.sinkFor(names.repository), tags: names.tags }
-    const { descriptor } = found.raw
-    const result = await copy(source, descriptor.digest, [target], context, {
-      dryRun: options.dryRun ?? false,
-      referrers: options.referrers ?? false,
-      ...(options.jobs !== undefined && { jobs: options.jobs }),
-    })
-    const ended = result.targets[0] ?? { ...nothing, error: undefined }
-    return {
-      ...ended,
-      ...{ reference, tags: names.tags, platform, root: descriptor, written: result.root },
-      referrers: result.referrers,
-    }
+    const { client, context, options } = work
+    const { platform, checkTag } = options
+    const isSingle = format === 'docker-archive'
+    const found = await findImage(reference, context, { client, platform, checkTag, isSingle })
+    if (isSingle) checkArchivable(found.raw)
+    options.observer?.begin?.({ reference, platform: found.platform, isHostChoice: found.isHostChoice })
+    const { result, written, referrers } = await copyImage(found, names, work)
+    return { ...result, ...known, platform: found.platform, root: found.raw.descriptor, written, referrers }
   } catch (error) {
-    return failed(error)
+    const nothing = { copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0, changed: false, referrers: 0 }
+    const label = repositoryOf(reference)
+    return { ...nothing, label, error, ...known, platform: undefined, root: undefined, written: undefined }
   }
 }
 
-const PLAIN = { compression: { algorithm: 'none' } } as const
-
-interface FoundImage {
-  source: Source
-  raw: RawManifest
-  platform: Platform | undefined
-  isHostChoice: boolean
-}
-
-/** Finds what a reference names; of an index, the image for the platform that was asked for. */
-async function findImage(
-  reference: Reference,
-  isSingle: boolean,
-  client: RegistryClient,
-  context: Context,
-  { platform, checkTag }: PullOptions,
-): Promise<FoundImage> {
-  const named = await openSource({ kind: 'registry', reference }, context, {
-    client,
-    checkTag,
-    stdin: Readable.from([]),
-  })
-  const source = new RememberedSource(named.source)
-  const whole = await source.getManifest(named.root, context)
-  const wanted = platform ?? (isSingle ? 'host' : undefined)
-  if (wanted === undefined) return { source, raw: whole, platform: undefined, isHostChoice: false }
-  const chosen = await choosePlatform({ source, root: whole.descriptor.digest }, wanted, context)
-  const raw = await source.getManifest(chosen.root, context)
-  if (raw === whole) return { source, raw, platform: undefined, isHostChoice: false }
-  const found = platformIn(whole, raw) ?? platform ?? hostPlatform()
-  return { source, raw, platform: found, isHostChoice: platform === undefined }
-}
-
-/** What an index says of one of its images; undefined where it stands in an index within it. */
-function platformIn({ descriptor, bytes }: RawManifest, image: RawManifest): Platform | undefined {
-  if (!isIndexType(descriptor.mediaType)) return undefined
-  const index = parseManifest(bytes, descriptor.mediaType, `manifest ${descriptor.digest}`)
-  const entries = index.kind === 'index' ? index.manifests : []
-  return entries.find(({ digest }) => digest === image.descriptor.digest)?.platform
+/** Copies what was found, and says so where what is written is another manifest. */
+async function copyImage(
+  { source, raw }: FoundImage,
+  { repository, tags }: { repository?: string; tags: readonly string[] },
+  { plan, destination, plain, context, options }: PullWork,
+): Promise<{ result: TargetResult; written: Descriptor | undefined; referrers: number }> {
+  const { digest } = raw.descriptor
+  const target = { sink: await destination.sinkFor(repository), tags }
+  const copyOptions: CopyOptions = {
+    dryRun: options.dryRun ?? false,
+    referrers: options.referrers ?? false,
+    ...(options.jobs !== undefined && { jobs: options.jobs }),
+  }
+  const { root, targets, referrers } =
+    plain === undefined
+      ? await copy(source, digest, [target], context, copyOptions)
+      : await plain.copy(source, digest, target, context, copyOptions)
+  if (root !== undefined && root.digest !== digest) {
+    context.emit({
+      type: 'warning',
+      message: `with plain layers, ${source.label}@${digest} has the manifest ${root.digest} in ${plan.place}; its image ID stays`,
+    })
+  }
+  return { result: targets[0] as TargetResult, written: root, referrers }
 }
