@@ -1,9 +1,12 @@
 import type { NamedRoot } from './compare-images.js'
 import type { Platform } from './content/descriptor.js'
 import type { ImageEntry } from './content/image-file.js'
+import { parseJsonObject } from './content/manifest.js'
+import { formatPlatform, matchesPlatform } from './content/platform.js'
 import type { Context } from './content/store.js'
 import { platformRoot } from './copy/platform-root.js'
 import { DockerArchiveSource } from './docker-archive/docker-archive-source.js'
+import { RegctlError } from './errors.js'
 import { selectImage } from './image-selection.js'
 import type { Locator } from './location.js'
 import { openImageFile } from './open-image-file.js'
@@ -16,8 +19,7 @@ export interface OpenedImages extends AsyncDisposable {
 }
 
 /**
- * Opens what a locator names, to look at it: one image or, with `all`, every image of a file where none is chosen. A
- * docker-archive's images have one platform each, whatever `platform` says.
+ * Opens what a locator names, to look at it: one image or, with `all`, every image of a file where none is chosen.
  *
  * @throws RegctlError when it is not there or is no image; ImageSelectionError when several are there without `all`
  */
@@ -36,7 +38,11 @@ export async function openImages(
     const hasSeveral = options.all && selector === undefined && file.images.length > 1
     const { platform } = options
     const nameRoot = async ({ source, root }: ImageEntry, label: string): Promise<NamedRoot> => {
-      if (platform === undefined || source instanceof DockerArchiveSource) return { source, root, label }
+      if (platform === undefined) return { source, root, label }
+      if (source instanceof DockerArchiveSource) {
+        await requirePlatform(source, platform)
+        return { source, root, label }
+      }
       return { ...(await platformRoot({ source, root }, platform, context)), label }
     }
     const [first, ...others] = hasSeveral ? file.images : []
@@ -50,6 +56,19 @@ export async function openImages(
     await file[Symbol.asyncDispose]()
     throw error
   }
+}
+
+/** An archive's image has one platform, and no index: nothing is compressed to see which. */
+async function requirePlatform(source: DockerArchiveSource, wanted: Platform): Promise<void> {
+  const { os, architecture, variant } = parseJsonObject((await source.imageConfig()).bytes, source.label)
+  if (typeof os !== 'string' || typeof architecture !== 'string' || os === '') return
+  const platform = { os, architecture, ...(typeof variant === 'string' && variant !== '' && { variant }) }
+  if (matchesPlatform(platform, wanted)) return
+  throw new RegctlError(`${source.label} has no image for ${formatPlatform(wanted)}`, {
+    kind: 'not-found',
+    code: 'no-such-platform',
+    hint: `It has ${formatPlatform(platform)}`,
+  })
 }
 
 function nameOf({ names }: ImageEntry, position: number): string {

@@ -175,7 +175,7 @@ export class ImageVerifier {
     )
   }
 
-  /** The diffIDs, when everything is read and the config is that of an image. */
+  /** The diffIDs, when everything is read and the config is an image's: an artifact's of that type may have none. */
   async #config(config: Descriptor, what: string): Promise<readonly Digest[] | undefined> {
     const check = await this.#blob(config, what)
     const isImage = config.mediaType === MediaType.ociConfig || config.mediaType === MediaType.dockerConfig

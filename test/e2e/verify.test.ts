@@ -58,7 +58,7 @@ describe('verify', () => {
     const quick = await regctl('verify', path)
     expect(quick).toMatchObject({ code: 0, stderr: '' })
     expect(quick.stdout).toMatch(/^ok: 3 manifests, 5 blobs, [\d.]+kB\n$/)
-    const full = await regctl('verify', `oci:${path}:1.0`, '--full', '--jobs', '2')
+    const full = await regctl('verify', `oci:${path}:1.0`, '--full', '--jobs', '2', '--progress', 'plain')
     expect(full).toMatchObject({ code: 0, stdout: quick.stdout })
     expect(full.stderr.match(/^checked sha256:/gm)).toHaveLength(5)
     const one = await regctl('verify', path, '--platform', 'linux/arm64', '--json')

@@ -23,7 +23,7 @@ export default class Verify extends LookupCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> localhost:5000/app:1.0',
     '<%= config.bin %> <%= command.id %> images.tar --full',
-    '<%= config.bin %> <%= command.id %> image.tar localhost:5000/app:1.0',
+    '<%= config.bin %> <%= command.id %> oci:layout:1.0 localhost:5000/app:1.0',
   ]
 
   static override args = {
@@ -36,6 +36,12 @@ export default class Verify extends LookupCommand {
     ...transferFlags,
     full: Flags.boolean({ description: 'Read every blob, and check digests and uncompressed layers too' }),
     referrers: Flags.boolean({ description: 'Check what refers to the image too' }),
+    progress: Flags.option({
+      options: ['auto', 'plain', 'none'] as const,
+      default: 'auto' as const,
+      description: 'Whether --full shows each blob that it has read, on standard error; auto: at a terminal',
+      helpGroup: 'OUTPUT',
+    })(),
     sparse: Flags.boolean({ description: 'Let images of an index be absent' }),
   }
 
@@ -45,7 +51,13 @@ export default class Verify extends LookupCommand {
     const context = this.createContext()
     await using client = await this.openClient(flags)
     const findings: Finding[] = []
-    const options = { ...flags, tell: (finding: Finding) => this.#tell(finding, findings, flags.json) }
+    const isTold = flags.progress === 'plain' || (flags.progress === 'auto' && process.stderr.isTTY)
+    const tell = (finding: Finding) => {
+      if (finding.type !== 'checked') findings.push(finding)
+      if (!flags.json && (finding.type !== 'checked' || isTold)) writeFinding(finding)
+    }
+    const { full, sparse, referrers, jobs } = flags
+    const options = { full, sparse, referrers, jobs, tell }
     await using image = await this.#open(locator, client, flags, context, other === undefined)
     if (other === undefined) {
       const verified = await verifyRoots(image.roots, context, options)
@@ -58,7 +70,7 @@ export default class Verify extends LookupCommand {
       { ...image.roots[0], label: locator },
       { ...second.roots[0], label: other },
     ] as const
-    for (const root of flags.full || flags.referrers ? roots : []) await verifyRoots([root], context, options)
+    for (const root of full || referrers ? roots : []) await verifyRoots([root], context, options)
     const comparison = await compareImages(...roots, context)
     if (flags.json) this.printJson({ locators: [locator, other], ...comparison, findings })
     else process.stdout.write(comparisonLines(comparison))
@@ -76,14 +88,11 @@ export default class Verify extends LookupCommand {
     const options = { client, stdin: process.stdin, image, platform, checkTag, all }
     return await openImages(await parseLocator(text, 'registry'), context, options)
   }
+}
 
-  /** What is right is only worth a line while it takes time. */
-  #tell(finding: Finding, findings: Finding[], json: boolean): void {
-    if (finding.type !== 'checked') findings.push(finding)
-    if (json) return
-    const stream = finding.type === 'problem' ? process.stdout : process.stderr
-    stream.write(findingLine(finding))
-  }
+function writeFinding(finding: Finding): void {
+  const stream = finding.type === 'problem' ? process.stdout : process.stderr
+  stream.write(findingLine(finding))
 }
 
 function endWith(isRight: boolean): void {
