@@ -7,6 +7,7 @@ import { isManifestType, isSchema1Type } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { sizeMismatch, verifyBytes } from '../content/verify.js'
 import type { FileSet } from '../tar/file-set.js'
+import { cosignEntry } from './cosign-entries.js'
 import { type IndexEntry, type IndexJson, parseIndexJson } from './index-json.js'
 import { checkSignal, LayoutError } from './layout-error.js'
 import {
@@ -92,7 +93,8 @@ export class LayoutSource implements Source {
   }
 
   /**
-   * Finds a manifest by digest, wherever an index names it, or by one of its names in `index.json`.
+   * Finds a manifest by digest, wherever an index names it, or by one of its names in `index.json`. What
+   * `cosign save` wrote is found by cosign's tags too.
    *
    * @throws RegctlError `missing-blob` when it is named but not there; `ambiguous` when several manifests have the
    * name; `unsupported` for a type that is none of the four known ones; those of `parseManifest`
@@ -101,7 +103,8 @@ export class LayoutSource implements Source {
     checkSignal(context)
     const descriptor = isDigest(tagOrDigest)
       ? await this.#find(tagOrDigest, context)
-      : entryNamed(this.entries, tagOrDigest, this.label)?.descriptor
+      : (entryNamed(this.entries, tagOrDigest, this.label) ?? cosignEntry(this.entries, tagOrDigest))
+          ?.descriptor
     if (descriptor === undefined) {
       throw new LayoutError(`there is no image ${tagOrDigest} in ${this.label}`, {
         kind: 'not-found',
