@@ -65,6 +65,10 @@ export async function copyRoot(
   options: CopyOptions,
 ): Promise<ImageCopyResult[]> {
   const results = new Map<Destination, ImageCopyResult>()
+  if (whole.made !== undefined && options.referrers === true) {
+    const message = `what refers to the whole index ${whole.made.from} is left out: it says nothing of the new one`
+    context.emit({ type: 'warning', message })
+  }
   for (const isSingle of [false, true]) {
     const group = destinations.filter(destination => destination.isSingle === isSingle)
     if (group.length === 0) continue

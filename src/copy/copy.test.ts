@@ -205,3 +205,30 @@ describe('copy', () => {
     expect(sink.put).toEqual([])
   })
 })
+
+describe('the children of an index', () => {
+  it('are read at the same time, and told in their order', async () => {
+    let reading = 0
+    let most = 0
+    class Busy extends MemoryStore {
+      override async getManifest(tagOrDigest: string, within: Context) {
+        reading++
+        most = Math.max(most, reading)
+        await new Promise(resolve => setImmediate(resolve))
+        reading--
+        return await super.getManifest(tagOrDigest, within)
+      }
+    }
+    const source = new Busy('source')
+    const images = await Promise.all(['a', 'b', 'c', 'd'].map(text => putImage(source, [text])))
+    await putIndex(source, images, ['1'])
+    const events: CopyEvent[] = []
+    const within = createContext({ emit: event => events.push(event) })
+    const sink = new CountingStore('sink')
+    expect((await copy(source, '1', [{ sink, tags: [] }], within)).targets[0]?.error).toBeUndefined()
+    expect(most).toBeGreaterThan(1)
+    const told = events.flatMap(event => (event.type === 'layers' ? event.layers : []))
+    const expected = ['a', 'b', 'c', 'd'].map(text => digestOf(Buffer.from(text)))
+    expect(told.map(({ digest }) => digest)).toEqual(expected)
+  })
+})

@@ -4,6 +4,7 @@ import type { Digest } from '../content/digest.js'
 import type { Context, Sink, Source } from '../content/store.js'
 import { digestMismatch } from '../content/verify.js'
 import { InterruptedError } from '../errors.js'
+import { WeightedLimit } from '../limit.js'
 import { EarlyBlobs } from './early-blobs.js'
 import { layerItems } from './layer-items.js'
 import { type Plan, planCopy } from './plan.js'
@@ -73,6 +74,8 @@ export interface CopyResult {
 }
 
 const DEFAULT_JOBS = 4
+/** Configs are small: those of several images are read at once. */
+const CONFIGS_AT_ONCE = 8
 
 /**
  * Copies a manifest, or an index with everything below it, to one or several targets, and never changes a byte. Blobs
@@ -147,8 +150,11 @@ async function makePlan(
   }
   // A source with early blobs has told its layers itself, before it began to make them.
   if (source.earlyBlobs === undefined && tellLayers) {
-    for (const image of plan.images)
-      context.emit({ type: 'layers', layers: await layerItems(source, image, context) })
+    const limit = new WeightedLimit({ count: CONFIGS_AT_ONCE })
+    const told = await Promise.all(
+      plan.images.map(image => limit.run(1, () => layerItems(source, image, context))),
+    )
+    for (const layers of told) context.emit({ type: 'layers', layers })
   }
   return plan
 }

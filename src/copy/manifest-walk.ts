@@ -4,12 +4,15 @@ import { childrenOf, type ImageManifest, type Index, parseManifest } from '../co
 import { isForeignLayerType, isManifestType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { verifyBytes } from '../content/verify.js'
+import { WeightedLimit } from '../limit.js'
 import { CopyError } from './copy-error.js'
 
 /** How deep indexes may be nested, and how long a chain of referrers may be (rules R85, R232). Real ones are short. */
 export const MAXIMUM_DEPTH = 8
 /** How many manifests one copy may have (rule R232). */
 export const MAXIMUM_MANIFESTS = 10_000
+/** Small answers, for which it is mostly waited. */
+const READS_AT_ONCE = 8
 
 /**
  * Reads graphs of manifests, and remembers what is in them. Each manifest is read once, however often it is named: what
@@ -25,6 +28,9 @@ export class ManifestWalk {
   /** Every manifest, with what it names: children of an index, blobs of an image without the foreign ones. */
   readonly manifests = new Map<Digest, { raw: RawManifest; parts: readonly Descriptor[] }>()
   readonly #heights = new Map<Digest, Promise<number>>()
+  /** Children that are read ahead of their turn. */
+  readonly #ahead = new Map<Digest, Promise<RawManifest>>()
+  readonly #limit = new WeightedLimit({ count: READS_AT_ONCE })
   readonly #source: Source
   readonly #context: Context
 
@@ -88,6 +94,7 @@ export class ManifestWalk {
         code: 'too-deep',
       })
     }
+    this.#readAhead(index)
     let height = 0
     for (const child of index.manifests) {
       const known = this.#heights.get(child.digest)
@@ -96,6 +103,16 @@ export class ManifestWalk {
       height = Math.max(height, childHeight + 1)
     }
     return height
+  }
+
+  /** Begins to read the children of an index, so that they don't wait for each other. What fails is told in its turn. */
+  #readAhead(index: Index): void {
+    for (const { digest, mediaType } of index.manifests.slice(0, MAXIMUM_MANIFESTS)) {
+      if (this.#heights.has(digest) || this.#ahead.has(digest) || !isManifestType(mediaType)) continue
+      const reading = this.#limit.run(1, () => this.#source.getManifest(digest, this.#context))
+      reading.catch(() => {})
+      this.#ahead.set(digest, reading)
+    }
   }
 
   /** @throws CopyError `too-many` when there is no room for another manifest */
@@ -117,7 +134,9 @@ export class ManifestWalk {
       const message = `${parent} names ${child.digest} with the media type "${child.mediaType}", which is not known`
       throw new CopyError(message, { kind: 'corrupt', code: 'unsupported' })
     }
-    const raw = await this.#source.getManifest(child.digest, this.#context)
+    const ahead = this.#ahead.get(child.digest)
+    this.#ahead.delete(child.digest)
+    const raw = await (ahead ?? this.#source.getManifest(child.digest, this.#context))
     verifyBytes(raw.bytes, child, `manifest ${child.digest} of ${this.#source.label}`)
     return await this.#visit({ bytes: raw.bytes, descriptor: child }, depth + 1, levels)
   }
