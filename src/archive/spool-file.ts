@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { messageOf } from '../errors.js'
-import { rangeStream } from '../tar/range-stream.js'
+import { rangeStream, readRange } from '../tar/range-stream.js'
 import { ArchiveError } from './archive-error.js'
 
 /** A stretch of a {@link SpoolFile}. */
@@ -65,6 +65,11 @@ export class SpoolFile implements AsyncDisposable {
   open(range: SpoolRange, from = 0): Readable {
     const start = Math.min(from, range.size)
     return rangeStream(this.#file, range.offset + start, range.size - start, 'the temporary file')
+  }
+
+  /** Reads a stretch into memory. */
+  async read({ offset, size }: SpoolRange): Promise<Buffer> {
+    return await readRange(this.#file, offset, size)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,11 @@
 import { SpoolFile, type SpoolRange } from '../archive/spool-file.js'
 
 /** How many bytes are gathered before they are written: layers have many tiny files. */
-const WRITE_SIZE = 1024 * 1024
-/** How many bytes are read at once, since files that were near each other in a layer are near each other in the result. */
+const WRITE_SIZE = 256 * 1024
+/** How many bytes are read at once where files follow each other as they did in their layer. */
 const WINDOW_SIZE = 128 * 1024
+/** What is read next follows what was read before when it is at most this many bytes further. */
+const NEAR = 16 * 1024
 
 /** Keeps the contents of files in one temporary file: all are written before any is read. */
 export class BodySpool implements AsyncDisposable {
@@ -28,6 +30,11 @@ export class BodySpool implements AsyncDisposable {
 
   /** @throws ArchiveError `spool-failed`, when the disk is full for one */
   async append(bytes: Uint8Array): Promise<void> {
+    if (bytes.length >= WRITE_SIZE / 4) {
+      await this.flush()
+      await this.#file.append(bytes)
+      return
+    }
     this.#pending.push(bytes)
     this.#pendingSize += bytes.length
     if (this.#pendingSize >= WRITE_SIZE) await this.flush()
@@ -35,6 +42,7 @@ export class BodySpool implements AsyncDisposable {
 
   /** Writes what was gathered. */
   async flush(): Promise<void> {
+    if (this.#pendingSize === 0) return
     const bytes = Buffer.concat(this.#pending, this.#pendingSize)
     this.#pending = []
     this.#pendingSize = 0
@@ -50,14 +58,13 @@ export class BodySpool implements AsyncDisposable {
     if (size > 0) yield await this.#readSmall(offset, size)
   }
 
+  /** Of a layer that is in another order than the result, reading ahead would read everything many times. */
   async #readSmall(offset: number, size: number): Promise<Buffer> {
-    const isInside = (at: number) =>
-      at >= this.#window.offset && at <= this.#window.offset + this.#window.bytes.length
-    if (!isInside(offset) || !isInside(offset + size)) {
-      const length = Math.min(WINDOW_SIZE, this.#file.size - offset)
-      const chunks: Buffer[] = []
-      for await (const chunk of this.#file.open({ offset, size: length })) chunks.push(chunk as Buffer)
-      this.#window = { offset, bytes: Buffer.concat(chunks) }
+    const end = this.#window.offset + this.#window.bytes.length
+    if (offset < this.#window.offset || offset + size > end) {
+      const isNear = offset >= this.#window.offset && offset <= end + NEAR
+      const length = isNear ? Math.min(WINDOW_SIZE, this.#file.size - offset) : size
+      this.#window = { offset, bytes: await this.#file.read({ offset, size: length }) }
     }
     const start = offset - this.#window.offset
     return this.#window.bytes.subarray(start, start + size)

@@ -20,35 +20,45 @@ export async function* writeTree(
   onEntry: () => void,
 ): AsyncGenerator<Buffer> {
   const firstNames = new Map<Inode, string>()
-  let batch: Buffer[] = []
-  let size = 0
+  const batch = new Batch()
   for (const { path, inode } of entriesOf(root, prefix)) {
     onEntry()
     const linkName = firstNames.get(inode)
     if (inode.kind === 'file' && inode.isShared === true && linkName === undefined)
       firstNames.set(inode, path)
-    const header = encodeHeaders(headerOf(path, inode, linkName))
-    batch.push(header)
-    size += header.length
+    batch.add(encodeHeaders(headerOf(path, inode, linkName)))
     if (linkName === undefined && inode.kind === 'file') {
       for await (const chunk of bodies.read(inode.content)) {
-        batch.push(chunk)
-        size += chunk.length
-        if (size < BATCH_SIZE) continue
-        yield Buffer.concat(batch, size)
-        batch = []
-        size = 0
+        if (chunk.length < BATCH_SIZE / 4) batch.add(chunk)
+        else {
+          if (batch.size > 0) yield batch.take()
+          yield chunk
+        }
       }
-      const padding = paddingOf(inode.content.size)
-      batch.push(padding)
-      size += padding.length
+      batch.add(paddingOf(inode.content.size))
     }
-    if (size < BATCH_SIZE) continue
-    yield Buffer.concat(batch, size)
-    batch = []
-    size = 0
+    if (batch.size >= BATCH_SIZE) yield batch.take()
   }
-  yield Buffer.concat([...batch, Buffer.alloc(1024)])
+  batch.add(Buffer.alloc(1024))
+  yield batch.take()
+}
+
+/** Small pieces that are given out as one. */
+class Batch {
+  #pieces: Buffer[] = []
+  size = 0
+
+  add(piece: Buffer): void {
+    this.#pieces.push(piece)
+    this.size += piece.length
+  }
+
+  take(): Buffer {
+    const bytes = Buffer.concat(this.#pieces, this.size)
+    this.#pieces = []
+    this.size = 0
+    return bytes
+  }
 }
 
 /** Goes down the tree without recursion: a hostile layer may be as deep as a name is long. */
