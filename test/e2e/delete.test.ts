@@ -1,10 +1,10 @@
 import { access, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { startDockerRegistry } from '../support/docker-registry.js'
+import { REGISTRY_USER, startDockerRegistry } from '../support/docker-registry.js'
 import { type BuiltImage, buildImage, writeLayout } from '../support/image-builder.js'
 import { schemaErrors } from '../support/json-schema.js'
-import { cleanEnvironment, regctl, run } from '../support/run.js'
+import { cleanEnvironment, regctl, regctlWith, run } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
 import { startRegistry, type TestRegistry } from './test-registry.js'
@@ -234,5 +234,17 @@ describe.skipIf(missingTool('docker-registry'))('delete on docker-registry', () 
     expect((await regctl('tags', app)).stdout).toContain(listTag)
     expect(await regctl('delete', `${app}@${referrer}`, '--yes')).toMatchObject({ code: 0, stderr: '' })
     expect((await regctl('tags', app)).stdout).toBe('1.0\n')
+  })
+
+  it.skipIf(missingTool('openssl'))('R120: asks for a token that allows to delete', async () => {
+    await using docker = await startDockerRegistry({ deletes: true, tokenAuth: true })
+    const login = { stdin: REGISTRY_USER.password }
+    const user = ['--username', REGISTRY_USER.name, '--password-stdin']
+    const app = `${docker.host}/app`
+    const pushed = await regctlWith(login, 'push', `oci:${layout}:1.0`, `${app}:1.0`, ...user)
+    expect(pushed.code).toBe(0)
+    expect((await regctl('delete', `${app}@${digest}`, '--yes')).code).toBe(4)
+    const deleted = await regctlWith(login, 'delete', `${app}@${digest}`, '--yes', ...user)
+    expect(deleted).toMatchObject({ code: 0, stdout: `Deleted: ${app}@${digest}\n`, stderr: '' })
   })
 })
