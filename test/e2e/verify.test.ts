@@ -189,6 +189,20 @@ describe('verify', () => {
     )
   })
 
+  it('fails as any command does where it may not look', async () => {
+    const { descriptor, bytes } = amd.manifest
+    await using server = await startScripted([
+      [/^GET \/v2\/$/, answer(200)],
+      [/\/manifests\//, answer(200, { 'content-type': descriptor.mediaType }, bytes)],
+      [/\/blobs\//, answer(403)],
+    ])
+    for (const flags of [[], ['--full']]) {
+      const { code, stdout, stderr } = await regctl('verify', `${server.host}/app:1`, ...flags)
+      expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
+      expect(stderr).toMatch(/^error: pull of blob /)
+    }
+  })
+
   it.skipIf(missingTool('docker-registry') !== undefined)(
     'finds what a registry has lost or cut off on its disk',
     async () => {
