@@ -1,4 +1,3 @@
-import { access } from 'node:fs/promises'
 import { hexOf } from './content/digest.js'
 import { formatReference, parseReference, type Reference } from './content/reference.js'
 import { RegctlError } from './errors.js'
@@ -52,20 +51,12 @@ export async function planPull(parameters: readonly string[], options: PullPlanO
 
 /** Docker's users name images only; a name as the destination is such a mistake, and no file that anybody wants. */
 async function checkDestination(text: string): Promise<void> {
-  if (text.startsWith('docker://')) throw noDestination(text)
-  const locator = await parseLocator(text, 'file')
-  if (locator.kind !== 'file' || locator.format !== undefined) return
-  if (/^(?:\.{0,2}[\\/]|\.{1,2}$|[A-Za-z]:[\\/])/.test(text) || (await exists(text))) return
-  if (isNamed(text)) throw noDestination(text)
-}
-
-function isNamed(text: string): boolean {
-  try {
-    const { registry, tag, digest } = parseReference(text)
-    return tag !== undefined || digest !== undefined || registry.includes(':')
-  } catch {
-    return false
-  }
+  // What is no reference at all can well be a file's name.
+  const locator = await parseLocator(text, 'registry').catch(() => undefined)
+  if (locator?.kind !== 'registry') return
+  const { registry, tag, digest } = locator.reference
+  const isImage = text.startsWith('docker://') || registry.includes(':')
+  if (isImage || tag !== undefined || digest !== undefined) throw noDestination(text)
 }
 
 function noDestination(text: string): PullError {
@@ -128,11 +119,4 @@ function checkTakesSeveral(place: string, destination: LocalLocator, format: Fil
     code: 'named-twice',
     hint: 'Leave the name out: each image keeps its own',
   })
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  )
 }

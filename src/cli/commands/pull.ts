@@ -12,11 +12,11 @@ export default class Pull extends BaseCommand {
 
   static override summary = 'Pull images from registries to a file or folder'
 
-  static override description =
-    `DEST is a file, a folder or - for standard output. For one REF it may be left out: <name>_<tag>.tar is written here.
-Several images, of any registries, go into one archive or layout, with blobs that they share once.
-Every byte is checked, and a pull that fails leaves nothing under the final name. Manifests and blobs are written exactly
-as they are, but for --uncompressed.`
+  static override description = [
+    'DEST is a file, a folder or - for standard output. For one REF it may be left out: <name>_<tag>.tar is written here.',
+    'Several images, of any registries, go into one archive or layout, with blobs that they share once.',
+    'Every byte is checked, and a pull that fails leaves nothing under the final name. Manifests and blobs are written exactly as they are, but for --uncompressed.',
+  ].join('\n')
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> localhost:5000/app:1.0',
