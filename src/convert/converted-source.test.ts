@@ -78,6 +78,34 @@ describe('ConvertedSource', () => {
     expect(warnings).toEqual([])
   })
 
+  it('makes plain layers, whose digests are the diffIDs', async () => {
+    for (const docker of [false, true]) {
+      const image = await buildImage({ layers: LAYERS, docker })
+      const store = await storeOf(image.blobs, image.manifest)
+      await using source = new ConvertedSource(store, { compression: { algorithm: 'none' } })
+      const { document, layers } = await read(source, image.manifest.descriptor.digest)
+      const mediaType = docker ? MediaType.dockerLayer : MediaType.ociLayer
+      expect(document.layers).toMatchObject(image.diffIDs.map(digest => ({ digest, mediaType })))
+      expect(document.config).toEqual(image.config)
+      expect(layers.map(layer => digestOf(layer))).toEqual(image.diffIDs)
+    }
+  })
+
+  it('refuses a layer that does not hold what its diffID says', async () => {
+    const image = await buildImage({ layers: LAYERS })
+    const text = image.blobs.get(image.config.digest)?.toString() ?? ''
+    const wrong = Buffer.from(text.replace(image.diffIDs[0] ?? '', digestOf(Buffer.from('other'))))
+    const config = { ...image.config, digest: digestOf(wrong), size: wrong.length }
+    const document = { ...JSON.parse(Buffer.from(image.manifest.bytes).toString()), config }
+    const manifest = rawManifest(MediaType.ociManifest, Buffer.from(JSON.stringify(document)))
+    const store = await storeOf(new Map([...image.blobs, [config.digest, wrong]]), manifest)
+    await using source = new ConvertedSource(store, { compression: { algorithm: 'none' } })
+    await expect(read(source, manifest.descriptor.digest)).rejects.toMatchObject({
+      kind: 'corrupt',
+      code: 'digest-mismatch',
+    })
+  })
+
   it(hasZstd ? 'makes zstd layers, and gzip ones of them' : 'has no zstd on this Node', async () => {
     const image = await buildImage({ layers: LAYERS })
     const store = await storeOf(image.blobs, image.manifest)
