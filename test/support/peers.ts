@@ -25,11 +25,6 @@ export function peerPath(peer: Peer): string | undefined {
   return isExecutable(fetched) ? fetched : toolPath(peer)
 }
 
-/** Every skopeo that is there: the newer one of {@link peerPath}, and the installed one. */
-export function skopeos(): string[] {
-  return [...new Set([peerPath('skopeo'), toolPath('skopeo')])].filter(path => path !== undefined)
-}
-
 /** How to run a tool. */
 export interface PeerOptions {
   /** Adds to the environment of someone who never logged in anywhere. */
