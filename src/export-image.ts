@@ -1,8 +1,4 @@
-import { createWriteStream } from 'node:fs'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { gzipStream } from './compression/gzip.js'
 import { hashing } from './compression/spool.js'
 import type { Platform } from './content/descriptor.js'
@@ -10,9 +6,9 @@ import { type Digest, Digester } from './content/digest.js'
 import { joinStreams } from './content/join-streams.js'
 import type { Context } from './content/store.js'
 import type { Root } from './copy/derived-source.js'
-import { InterruptedError, RegctlError } from './errors.js'
+import { InterruptedError } from './errors.js'
 import { openExport } from './export/open-export.js'
-import { createExclusive, syncFolder, uniqueName } from './layout/atomic-file.js'
+import { refuseTerminal, writeOutput } from './output-file.js'
 
 /** What is exported, and where to. */
 export interface ExportOptions {
@@ -24,6 +20,8 @@ export interface ExportOptions {
    */
   output: string | Writable
 }
+
+const TERMINAL_HINT = 'Name a file, or pipe it on: `regctl export IMAGE | tar -t`'
 
 /** What was written. */
 export interface ExportResult {
@@ -52,17 +50,17 @@ export async function exportImage(
   { path, output }: ExportOptions,
   context: Context,
 ): Promise<ExportResult> {
-  if (path === undefined) refuseTerminal(output)
+  if (path === undefined) refuseTerminal(output, 'a tar', TERMINAL_HINT)
   try {
     await using opened = await openExport(source, root, path, context)
-    if (opened.kind === 'tar') refuseTerminal(output)
+    if (opened.kind === 'tar') refuseTerminal(output, 'a tar', TERMINAL_HINT)
     const digester = new Digester()
     const isZipped = opened.kind === 'tar' && typeof output === 'string' && /\.(?:tar\.gz|tgz)$/.test(output)
-    const chunks = Readable.from(opened.chunks(), { objectMode: false })
-    const plain = isZipped ? gzipStream(chunks) : chunks
-    const bytes = joinStreams(plain, hashing(digester))
-    if (typeof output === 'string') await writeFile(output, bytes, context.signal)
-    else await pipeline(bytes, output, { signal: context.signal, end: false })
+    const open = async () => {
+      const chunks = Readable.from(opened.chunks(), { objectMode: false })
+      return joinStreams(isZipped ? gzipStream(chunks) : chunks, hashing(digester))
+    }
+    await writeOutput(output, open, context.signal)
     const { kind, entries, platform } = opened
     const counted = kind === 'tar' ? entries : undefined
     return { kind, size: digester.size, digest: digester.digest(), entries: counted, platform }
@@ -70,44 +68,4 @@ export async function exportImage(
     if (context.signal.aborted) throw new InterruptedError(undefined, error)
     throw error
   }
-}
-
-/** A tar would only make a mess of it. */
-function refuseTerminal(output: string | Writable): void {
-  if (typeof output === 'string' || (output as Partial<NodeJS.WriteStream>).isTTY !== true) return
-  throw new RegctlError('standard output is a terminal, and the result is a tar', {
-    kind: 'usage',
-    code: 'output-is-terminal',
-    hint: 'Name a file, or pipe it on: `regctl export IMAGE | tar -t`',
-  })
-}
-
-/** Makes a file of a stream: under another name first, so that nobody sees a part of it. */
-async function writeFile(path: string, bytes: Readable, signal: AbortSignal): Promise<void> {
-  const present = await stat(path).catch(() => undefined)
-  if (present?.isDirectory()) {
-    bytes.destroy()
-    throw new RegctlError(`${path} is a folder`, {
-      kind: 'usage',
-      code: 'output-is-folder',
-      hint: 'Name the file to write',
-    })
-  }
-  // A device or a fifo is written to; taking its name for a file would be wrong.
-  if (present !== undefined && !present.isFile()) {
-    await pipeline(bytes, createWriteStream(path), { signal })
-    return
-  }
-  await mkdir(dirname(path), { recursive: true })
-  const incomplete = join(dirname(path), `.${basename(path)}-${uniqueName()}`)
-  const file = await createExclusive(incomplete)
-  try {
-    // The stream closes the file, once its bytes are on the disk.
-    await pipeline(bytes, file.createWriteStream({ flush: true }), { signal })
-    await rename(incomplete, path)
-  } catch (error) {
-    await rm(incomplete, { force: true })
-    throw error
-  }
-  await syncFolder(dirname(path))
 }
