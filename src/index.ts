@@ -10,7 +10,7 @@ export type { Descriptor, Platform } from './content/descriptor.js'
 export { type Digest, digestOf, isDigest, parseDigest, shortDigest } from './content/digest.js'
 export type { BlobResult, CopyEvent, LayerProgressItem } from './content/events.js'
 export type { ImageEntry, ImageFile } from './content/image-file.js'
-export { type ImageManifest, type Index, parseManifest } from './content/manifest.js'
+export { type ImageManifest, type Index, parseJson, parseManifest } from './content/manifest.js'
 export { isIndexType, MediaType } from './content/media-types.js'
 export { MemoryCollection } from './content/memory-collection.js'
 export { MemoryStore } from './content/memory-store.js'
@@ -19,6 +19,7 @@ export { printable } from './content/printable.js'
 export {
   familiarName,
   formatReference,
+  isTag,
   parseReference,
   type Reference,
   repositoryOf,
@@ -47,12 +48,14 @@ export type { ImageCopyResult, RootSelection } from './copy-root.js'
 export { createCredentialLookup } from './credentials/credential-lookup.js'
 export { type DeleteOptions, type DeleteResult, deleteImages } from './delete.js'
 export { type Deletion, deletionName, type TagsOfDigest } from './deletion.js'
+export { describeRoot } from './describe-root.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { type ExportOptions, type ExportResult, exportImage } from './export-image.js'
 export { selectImage } from './image-selection.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
+export { type ListedImage, listImages } from './list-images.js'
 export { chooseNames, type ListSelection, listTags, type TagListOptions } from './list-tags.js'
 export {
   type FileFormat,
@@ -61,10 +64,12 @@ export {
   parseLocalLocator,
   parseLocator,
 } from './location.js'
+export { type OpenedBlob, openBlobOf } from './open-blob.js'
 export { type OpenOptions, openImageFile } from './open-image-file.js'
 export { type OpenedImages, openImages } from './open-images.js'
 export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
 export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
+export { refuseTerminal, writeOutput } from './output-file.js'
 export { parseRegistry } from './parse-registry.js'
 export { type BegunPull, type PulledImage, type PullObserver, type PullOptions, pull } from './pull.js'
 export { PullError, type PullPlan, type PullPlanOptions, planPull } from './pull-plan.js'
@@ -78,6 +83,7 @@ export {
   push,
   pushedDigest,
 } from './push.js'
+export { type RawConfig, readConfig } from './read-config.js'
 export {
   type FlatReferrer,
   flattenReferrers,

@@ -1,5 +1,13 @@
 import { Flags } from '@oclif/core'
-import { type LayerCompression, type Platform, parsePlatform, RegctlError } from '../index.js'
+import {
+  type Digest,
+  type LayerCompression,
+  messageOf,
+  type Platform,
+  parseDigest,
+  parsePlatform,
+  RegctlError,
+} from '../index.js'
 
 /** `--platform`, as it is parsed. */
 export const platformFlag = Flags.custom<Platform>({
@@ -30,6 +38,20 @@ export const compressionFlag = Flags.custom<LayerCompression>({
   helpValue: 'auto|keep|gzip|zstd[:LEVEL]',
   parse: async text => parseCompression(text),
 })
+
+/**
+ * Reads a digest that was given on the command line.
+ *
+ * @param name of the flag or argument, for the message
+ * @throws RegctlError of kind `usage`, code `bad-digest`
+ */
+export function parseDigestOption(text: string, name: string): Digest {
+  try {
+    return parseDigest(text)
+  } catch (cause) {
+    throw new RegctlError(`${name}: ${messageOf(cause)}`, { kind: 'usage', code: 'bad-digest', cause })
+  }
+}
 
 const HIGHEST_LEVEL = { gzip: 9, zstd: 19 } as const
 

@@ -41,6 +41,12 @@ export abstract class LookupCommand extends BaseCommand {
     return createContext({ signal: this.interruption.signal, emit: event => this.warnAbout(event) })
   }
 
+  /** Prints bytes as they are. At a terminal the prompt that follows gets a line of its own. */
+  protected printBytes(bytes: Uint8Array): void {
+    process.stdout.write(bytes)
+    if (process.stdout.isTTY === true && bytes.at(-1) !== 10) process.stdout.write('\n')
+  }
+
   /**
    * Opens the image that a locator names. The caller disposes it.
    *

@@ -43,6 +43,9 @@ export interface Source extends AsyncDisposable {
    */
   openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable>
 
+  /** The size of a blob in bytes; undefined when it is not there. Absent where that can't be told without its descriptor. */
+  statBlob?(digest: Digest, context: Context): Promise<number | undefined>
+
   /** The manifests whose `subject` is this digest; none is an empty list. Each descriptor has its artifactType and annotations. */
   listReferrers(subject: Digest, context: Context): Promise<Descriptor[]>
 

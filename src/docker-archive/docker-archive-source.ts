@@ -132,6 +132,15 @@ export class DockerArchiveSource implements Source {
     }
   }
 
+  /** The layers are made ready to know their digests, unless it is the config's. */
+  async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
+    const { bytes } = await this.#readConfig()
+    if (digestOf(bytes) === digest) return bytes.length
+    const { prepared } = await this.#startLayers(context)
+    const layers = await Promise.all(prepared.values())
+    return layers.find(layer => layer.digest === digest)?.size
+  }
+
   async openBlob(descriptor: Descriptor, _context: Context, from?: number): Promise<Readable> {
     const open = this.#blobs.get(descriptor.digest)
     if (open === undefined) {

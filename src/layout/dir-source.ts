@@ -134,6 +134,11 @@ export class DirSource implements Source {
     return await this.#files.open(name, from)
   }
 
+  async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
+    checkSignal(context)
+    return (await this.#files.stat(blobFile(digest)))?.size
+  }
+
   async #checkFile(file: string, descriptor: Descriptor, what: string): Promise<FileSetEntry> {
     const entry = await this.#files.stat(file)
     if (entry === undefined) {

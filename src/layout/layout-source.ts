@@ -157,6 +157,11 @@ export class LayoutSource implements Source {
     return await this.#files.open(path, from)
   }
 
+  async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
+    checkSignal(context)
+    return (await this.#files.stat(blobPath(digest)))?.size
+  }
+
   async #checkBlob(descriptor: Descriptor, what: string): Promise<void> {
     const entry = await this.#files.stat(blobPath(descriptor.digest))
     if (entry === undefined) {

@@ -1,17 +1,16 @@
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import {
-  createContext,
   type Descriptor,
+  describeRoot,
   openImageFile,
   parseLocator,
   pushedDigest,
   selectImage,
-  tagOrDigest,
 } from '../../index.js'
-import { BaseCommand, commonFlags, registryFlags } from '../base-command.js'
-import { compressionFlag, fileFlags, platformFlag } from '../image-flags.js'
+import { compressionFlag } from '../image-flags.js'
+import { LookupCommand, lookupFlags } from '../lookup-command.js'
 
-export default class Digest extends BaseCommand {
+export default class Digest extends LookupCommand {
   static override summary = 'Print the digest of an image'
 
   static override description =
@@ -20,6 +19,7 @@ export default class Digest extends BaseCommand {
   static override examples = [
     '<%= config.bin %> <%= command.id %> localhost:5000/ubuntu:latest',
     '<%= config.bin %> <%= command.id %> image.tar',
+    '<%= config.bin %> <%= command.id %> localhost:5000/app:1.0 --platform linux/arm64',
   ]
 
   static override args = {
@@ -27,10 +27,7 @@ export default class Digest extends BaseCommand {
   }
 
   static override flags = {
-    ...commonFlags,
-    ...fileFlags,
-    ...registryFlags,
-    platform: platformFlag({ description: "Take this platform's image of an index" }),
+    ...lookupFlags,
     compression: compressionFlag({ description: 'How a push would compress layers' }),
     format: Flags.option({
       options: ['docker', 'oci'] as const,
@@ -40,20 +37,17 @@ export default class Digest extends BaseCommand {
 
   async run(): Promise<void> {
     const { args, flags } = await this.parse(Digest)
-    const descriptor = await this.#describe(args.locator, flags)
-    if (flags.json)
-      this.printJson({ mediaType: descriptor.mediaType, digest: descriptor.digest, size: descriptor.size })
-    else process.stdout.write(`${descriptor.digest}\n`)
+    const { mediaType, digest, size } = await this.#describe(args.locator, flags)
+    if (flags.json) this.printJson({ mediaType, digest, size })
+    else process.stdout.write(`${digest}\n`)
   }
 
   async #describe(text: string, flags: Interfaces.InferredFlags<typeof Digest.flags>): Promise<Descriptor> {
-    const context = createContext({ signal: this.interruption.signal, emit: event => this.warnAbout(event) })
+    const context = this.createContext()
     const locator = await parseLocator(text, 'registry')
     if (locator.kind === 'registry') {
-      const { reference } = locator
-      await using client = await this.openClient(flags)
-      const repository = client.repository(reference.registry, reference.repository)
-      return (await repository.getManifest(tagOrDigest(reference), context)).descriptor
+      await using image = await this.openImage(text, flags, context)
+      return await describeRoot(image, context)
     }
     const { compression, format } = flags
     const conversion = { ...(compression && { compression }), ...(format && { format }) }

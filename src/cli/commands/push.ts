@@ -6,10 +6,8 @@ import {
   type Digest,
   type ImageFile,
   type ImagePush,
-  messageOf,
   openImageFile,
   type PushResult,
-  parseDigest,
   parseLocalLocator,
   parseReference,
   planPush,
@@ -19,7 +17,7 @@ import {
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { compressionFlag, fileFlags, platformFlag, transferFlags } from '../image-flags.js'
+import { compressionFlag, fileFlags, parseDigestOption, platformFlag, transferFlags } from '../image-flags.js'
 import { chooseMode, type ProgressMode } from '../progress/renderer.js'
 import { PushDisplay } from '../push-display.js'
 import { describeError, printError } from '../report-error.js'
@@ -85,7 +83,10 @@ for names. Several are served in one run: the source is read once and each regis
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Push)
     const [source = '', ...references] = argv as string[]
-    const expected = flags['expect-digest'] === undefined ? undefined : parseExpected(flags['expect-digest'])
+    const expected =
+      flags['expect-digest'] === undefined
+        ? undefined
+        : parseDigestOption(flags['expect-digest'], '--expect-digest')
     const locator = await parseLocalLocator(source)
     if (locator.kind === 'stdio' && flags['password-stdin']) {
       throw new RegctlError('standard input is both the image and the password', {
@@ -183,18 +184,6 @@ function planPushes(
     })
   }
   return { pushes: planPushAll(file, prefix), digest: undefined }
-}
-
-function parseExpected(text: string): Digest {
-  try {
-    return parseDigest(text)
-  } catch (cause) {
-    throw new RegctlError(`--expect-digest: ${messageOf(cause)}`, {
-      kind: 'usage',
-      code: 'bad-digest',
-      cause,
-    })
-  }
 }
 
 function resultDocument({ target, root, error, copied, mounted, exists, skipped, bytes }: PushResult) {
