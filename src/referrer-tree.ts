@@ -9,7 +9,6 @@ import type { Context, RawManifest, Source, Store } from './content/store.js'
 import type { Root } from './copy/derived-source.js'
 import { platformRoot } from './copy/platform-root.js'
 import { RegctlError } from './errors.js'
-import { LayoutSource } from './layout/layout-source.js'
 import { WeightedLimit } from './limit.js'
 import { nameOfReferrer, predicateTypeOf } from './referrer-kind.js'
 
@@ -27,8 +26,8 @@ export interface ReferrerNode {
   name: string
   /** What its attestations state; empty when it has none, or doesn't say. */
   predicateTypes: readonly string[]
-  /** How it was found: by its `subject`, by a tag of cosign's, in the index beside the image, or in a layout that `cosign save` wrote. */
-  via: 'subject' | 'tag' | 'index' | 'saved'
+  /** How it was found: by its `subject`, by a tag of cosign's, or in the index beside the image. */
+  via: 'subject' | 'tag' | 'index'
   /** The tag by which it was found. Absent for the others. */
   tag?: string
   /** Size in bytes of its layers. Absent when its manifest was not read. */
@@ -145,7 +144,6 @@ class Walk {
     const lists = await Promise.all([
       this.#attestationsAbout(subject),
       this.#byTags(subject),
-      this.#savedWith(subject),
       this.#bySubject(subject),
     ])
     // An attestation in the index may have a subject as well.
@@ -201,24 +199,6 @@ class Walk {
       return node === undefined || node.descriptor.digest === subject ? [] : [{ ...node, tag }]
     })
     return (await Promise.all(found)).flat()
-  }
-
-  /** In a layout of `cosign save`, the entries beside the image are about it, and only an annotation says so. */
-  async #savedWith(subject: Digest): Promise<Found[]> {
-    const entries = this.#source instanceof LayoutSource ? this.#source.entries : []
-    const kindOf = ({ descriptor }: (typeof entries)[number]) => descriptor.annotations?.kind ?? ''
-    const isImage = entries.some(
-      entry =>
-        entry.descriptor.digest === subject &&
-        /^dev\.cosignproject\.cosign\/image(?:Index)?$/.test(kindOf(entry)),
-    )
-    const saved = isImage
-      ? entries.filter(entry => /^dev\.cosignproject\.cosign\/(?:sigs|atts|sboms?)$/.test(kindOf(entry)))
-      : []
-    const found = await Promise.all(
-      saved.map(({ descriptor }) => this.#readFound(descriptor.digest, 'saved')),
-    )
-    return found.filter(node => node !== undefined)
   }
 
   /** HEAD tells it without counting against a registry's limit (rule R196), where there is such a thing. */

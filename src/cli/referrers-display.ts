@@ -44,7 +44,7 @@ function aligned(nodes: readonly ReferrerNode[]): TreeNode[] {
   })
 }
 
-const FOUND = { subject: '', tag: '', index: '(in the index)', saved: '(saved beside it)' } as const
+const FOUND = { subject: '', tag: '', index: '(in the index)' } as const
 
 function columns(node: ReferrerNode): string[] {
   const { digest, annotations } = node.descriptor

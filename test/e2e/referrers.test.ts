@@ -261,8 +261,8 @@ describe('referrers', () => {
     const saved = await regctl('referrers', imagePath('cosign-saved'), '--image', '#1', '--json')
     expect(schemaErrors('referrers', saved.stdout)).toEqual([])
     expect(JSON.parse(saved.stdout).referrers).toMatchObject([
-      { name: 'cosign signature', via: 'saved' },
-      { name: 'in-toto attestation', via: 'saved' },
+      { name: 'cosign signature', via: 'tag' },
+      { name: 'in-toto attestation', via: 'tag' },
     ])
     const bundles = await regctl('referrers', imagePath('cosign3-referrers'), '--image', '1')
     expect(bundles.stdout).toMatch(/^`-- cosign signature {2}sha256:191ecad64b8a {2}2026-11-20 /m)
