@@ -2,6 +2,7 @@ import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import { BYTES, blobFrom, clientOf, DIGEST } from '../../test/support/registry-fixtures.js'
 import {
+  type Answer,
   answer,
   hangUp,
   refusal,
@@ -215,4 +216,29 @@ test('asks once whether a blob is there, and again after it was seen to be gone'
   expect(await repository.hasBlob(blob.descriptor, context)).toBe(false)
   expect(await repository.putBlob(blob, context)).toBe('exists')
   expect(heads()).toBe(3)
+})
+
+test('R106: sends the bytes where the token server refuses a token for the source of a mount', async () => {
+  const guarded =
+    (allowed: Answer): Answer =>
+    (request, response) => {
+      if (request.headers.authorization !== undefined) return allowed(request, response)
+      const challenge = `Bearer realm="http://${request.headers.host}/token",service="s"`
+      answer(401, { 'www-authenticate': challenge })(request, response)
+    }
+  await using server = await startScripted([
+    [/^GET \/token.*source/, answer(403, {}, '{"details":"no such scope for you"}')],
+    [/^GET \/token/, answer(200, { 'content-type': 'application/json' }, '{"token":"t"}')],
+    [/^HEAD/, guarded(answer(404))],
+    [/^POST/, guarded(answer(202, { location: '/v2/target/blobs/uploads/1' }))],
+    [/^PUT/, guarded(answer(201))],
+    [/./, answer(200)],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const blob = blobFrom(client.repository(server.host, 'team/source'))
+  expect(await client.repository(server.host, 'target').putBlob(blob, context)).toBe('copied')
+  expect(server.lines().filter(line => line.startsWith('GET /token') && line.includes('source'))).not.toEqual(
+    [],
+  )
 })

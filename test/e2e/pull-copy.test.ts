@@ -55,50 +55,6 @@ describe('images in registries', () => {
     )
   })
 
-  it('are copied within a registry by mounting, without their bytes', async () => {
-    const { host } = registry
-    const before = registry.requests().length
-    const copied = await regctl('copy', `${host}/app:1`, `${host}/mirror/app:3`)
-    expect(copied).toMatchObject({ code: 0, stderr: '' })
-    expect(copied.stdout).toContain('Mounted from app\n')
-    expect(copied.stdout).toContain(`3: digest: ${digest} size: `)
-    // The configs are read, for the diffIDs that the lines begin with; no layer is.
-    const configs = images.map(({ config }) => `GET /v2/app/blobs/${config.digest}`)
-    const bodies = registry
-      .requests()
-      .slice(before)
-      .filter(line => /^(?:GET|PUT|PATCH) .*\/blobs\//.test(line))
-    expect(bodies.sort()).toEqual(configs.sort())
-    expect((await registry.manifest('mirror/app', '3'))?.digest).toBe(digest)
-  })
-
-  it('are copied to another registry, with all platforms, and nothing is sent again', async () => {
-    await using other = await startRegistry()
-    const copied = await regctl('cp', `${registry.host}/app:1`, `${other.host}/x:1`)
-    expect(copied).toMatchObject({ code: 0, stderr: '' })
-    expect((await other.manifest('x', '1'))?.digest).toBe(digest)
-    for (const { manifest } of images) {
-      const { digest: child } = manifest.descriptor
-      expect((await other.manifest('x', child))?.digest).toBe(child)
-    }
-    const uploads = other.writes().filter(line => line.includes('/blobs/')).length
-    expect((await regctl('copy', `${registry.host}/app:1`, `${other.host}/x:1`)).code).toBe(0)
-    expect(other.writes().filter(line => line.includes('/blobs/'))).toHaveLength(uploads)
-  })
-
-  it('are copied from a layout, and one platform of them', async () => {
-    await using other = await startRegistry()
-    const whole = await regctl('copy', `oci:${layout}:1`, `${other.host}/x:1`)
-    expect(whole).toMatchObject({ code: 0, stderr: '' })
-    expect((await other.manifest('x', '1'))?.digest).toBe(digest)
-    const arm = await regctl('copy', `oci:${layout}`, `${other.host}/y:1`, '--platform', 'linux/arm64')
-    expect(arm.code).toBe(0)
-    expect((await other.manifest('y', '1'))?.digest).toBe(images[1]?.manifest.descriptor.digest)
-    const dry = await regctl('copy', `oci:${layout}`, `${other.host}/z:1`, '--dry-run')
-    expect(dry.code).toBe(0)
-    expect(await other.manifest('z', '1')).toBeUndefined()
-  })
-
   it('have a digest and tags', async () => {
     const { host } = registry
     expect(await regctl('digest', `${host}/app:1`)).toMatchObject({ code: 0, stdout: `${digest}\n` })

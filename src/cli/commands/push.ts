@@ -67,6 +67,7 @@ for names. Several are served in one run: the source is read once and each regis
     'trust-config': Flags.boolean({
       description: 'Take a config of a docker-archive whose bytes are not those that its name says',
     }),
+    recheck: Flags.boolean({ description: 'Look for each blob although the manifest is there' }),
     'dry-run': Flags.boolean({ description: 'Say what would be sent, and send nothing' }),
     'expect-digest': Flags.string({
       helpValue: 'DIGEST',
@@ -122,6 +123,7 @@ for names. Several are served in one run: the source is read once and each regis
           conversion,
           strict: flags.strict,
           dryRun: flags['dry-run'],
+          recheck: flags.recheck,
           expectDigest: expected ?? digest,
           ...(flags.platform && { platform: flags.platform }),
           ...(flags.jobs !== undefined && { jobs: flags.jobs }),
