@@ -16,6 +16,12 @@ export function manifestLabel(repository: RepositoryAccess, tagOrDigest: string)
   return `${repository.label}${isDigest(tagOrDigest) ? '@' : ':'}${tagOrDigest}`
 }
 
+/** A manifest as a registry gave it. */
+export interface StoredManifest extends RawManifest {
+  /** Which version of a tag it is, as the registry calls it. Many call it nothing (rule R29). */
+  etag?: string
+}
+
 /**
  * Gets a manifest (distribution-spec, Pulling manifests; rules R14, R18 to R20).
  *
@@ -26,7 +32,7 @@ export async function getManifest(
   tagOrDigest: string,
   context: Context,
   access: 'pull' | 'push' = 'pull',
-): Promise<RawManifest> {
+): Promise<StoredManifest> {
   const what = `manifest ${manifestLabel(repository, tagOrDigest)}`
   const { request, response } = await sendTo(
     repository,
@@ -45,7 +51,9 @@ export async function getManifest(
   const { bytes, digest } = checkDigest(response, wanted, what)
   const announced = essenceOf(headerOf(response, 'content-type') ?? '')
   const own = mediaTypeOf(bytes, announced, wanted !== undefined, what)
-  return { descriptor: { mediaType: own, digest, size: bytes.length }, bytes }
+  const etag = headerOf(response, 'etag')
+  const manifest = { descriptor: { mediaType: own, digest, size: bytes.length }, bytes }
+  return etag === undefined ? manifest : { ...manifest, etag }
 }
 
 /** A body that is pinned by its digest says itself what it is; otherwise the header must agree (rules R20, R229). */
@@ -161,6 +169,7 @@ function isNotFound(error: unknown): boolean {
  * Puts a manifest under each of the tags, or under its digest when there are none: exact bytes, one PUT each
  * (distribution-spec, Pushing Manifests; rules R22 to R27).
  *
+ * @param ifMatch put it only where the tag still has this ETag, in registries that look at it
  * @throws ContentError before anything is sent when the bytes are not what their descriptor says; RegistryError
  *   `missing-part` when the registry lacks something that the manifest names
  */
@@ -169,6 +178,7 @@ export async function putManifest(
   manifest: RawManifest,
   tags: readonly string[],
   context: Context,
+  ifMatch?: string,
 ): Promise<void> {
   verifyBytes(
     manifest.bytes,
@@ -179,7 +189,7 @@ export async function putManifest(
   if (tags.length === 0) await putOne(repository, manifest, digest, context)
   // A manifest that is put under a tag is known by its sha256 there, so another digest has to be named.
   else if (algorithmOf(digest) !== 'sha256') await putUnderDigest(repository, manifest, tags, context)
-  else for (const tag of tags) await putOne(repository, manifest, tag, context)
+  else for (const tag of tags) await putOne(repository, manifest, tag, context, ifMatch)
 }
 
 /** Puts a manifest under its digest with the tags as parameters; a registry tells which of them it took (rule R24). */
@@ -205,6 +215,7 @@ async function putOne(
   { descriptor, bytes }: RawManifest,
   target: string,
   context: Context,
+  ifMatch?: string,
 ): Promise<string[]> {
   const [tagOrDigest = target] = target.split('?')
   const mediaType = essenceOf(descriptor.mediaType)
@@ -215,7 +226,7 @@ async function putOne(
       method: 'PUT',
       target: `manifests/${target}`,
       access: 'push',
-      headers: { 'content-type': mediaType },
+      headers: { 'content-type': mediaType, ...(ifMatch !== undefined && { 'if-match': ifMatch }) },
       body: { length: bytes.length, open: async () => bytes },
     },
     context,

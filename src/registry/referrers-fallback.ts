@@ -48,27 +48,34 @@ export async function inTurn(
 async function addToIndex(repository: RepositoryAccess, referrer: Referrer, context: Context): Promise<void> {
   const tag = referrersTag(referrer.subject)
   for (let attempt = 1; ; attempt++) {
-    const entries = await readEntries(repository, tag, context)
+    const { entries, etag } = await readList(repository, tag, context)
     if (entries.some(entry => isObject(entry) && entry.digest === referrer.descriptor.digest)) return
     if (attempt > MAXIMUM_TRIES) {
       const message = `${repository.label}:${tag} keeps losing ${referrer.descriptor.digest}: something else writes it too`
       context.emit({ type: 'warning', message })
       return
     }
-    await putEntries(repository, tag, [...entries, referrer.descriptor], context)
+    try {
+      // Only at first: an ETag that never matches must not keep the referrer out for ever.
+      const ifMatch = attempt === 1 ? etag : undefined
+      await putEntries(repository, tag, [...entries, referrer.descriptor], context, ifMatch)
+    } catch (error) {
+      if (!(error instanceof RegistryError) || error.status !== 412) throw error
+    }
   }
 }
 
-/** Puts an index of these entries under a referrers tag. */
+/** Puts an index of these entries under a referrers tag, where that still has the ETag if one is given. */
 export async function putEntries(
   repository: RepositoryAccess,
   tag: string,
   manifests: readonly unknown[],
   context: Context,
+  ifMatch?: string,
 ): Promise<void> {
   const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }
   const index = rawManifest(MediaType.ociIndex, Buffer.from(JSON.stringify(document)))
-  await putManifest(repository, index, [tag], context)
+  await putManifest(repository, index, [tag], context, ifMatch)
 }
 
 /** The entries of the index as they stand there, unknown fields included. */
@@ -77,8 +84,16 @@ export async function readEntries(
   tag: string,
   context: Context,
 ): Promise<unknown[]> {
+  return (await readList(repository, tag, context)).entries
+}
+
+async function readList(
+  repository: RepositoryAccess,
+  tag: string,
+  context: Context,
+): Promise<{ entries: unknown[]; etag?: string | undefined }> {
   try {
-    const { descriptor, bytes } = await getManifest(repository, tag, context)
+    const { descriptor, bytes, etag } = await getManifest(repository, tag, context)
     if (descriptor.mediaType !== MediaType.ociIndex) {
       const { base } = await repository.client.endpointOf(repository.registry, context)
       throw new RegistryError(`update of the list of referrers ${repository.label}:${tag}`, {
@@ -90,9 +105,9 @@ export async function readEntries(
       })
     }
     const { manifests } = parseJsonObject(bytes, `the list of referrers ${repository.label}:${tag}`)
-    return Array.isArray(manifests) ? manifests : []
+    return { entries: Array.isArray(manifests) ? manifests : [], etag }
   } catch (error) {
-    if (error instanceof RegistryError && error.kind === 'not-found') return []
+    if (error instanceof RegistryError && error.kind === 'not-found') return { entries: [] }
     throw error
   }
 }
