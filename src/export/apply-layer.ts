@@ -22,6 +22,8 @@ export type LayerEntry =
 export interface ApplyOptions {
   /** Hard links to files that are not there leave their names empty: lower layers were not read. Default: an error. */
   isPartial?: boolean
+  /** The layer is not applied again, so that the tree may have its inodes for its own. Default: it gets copies. */
+  isLast?: boolean
 }
 
 /**
@@ -84,7 +86,7 @@ function removeHidden(tree: FileTree, { whiteouts, opaques, entries }: LayerChan
 function inodeFor(tree: FileTree, entry: LayerEntry, what: string, options: ApplyOptions): Inode | undefined {
   if (entry.kind === 'directory') return directory(entry.attributes, true)
   // A layer may be applied to several trees, and inodes change.
-  if (entry.kind === 'other') return { ...entry.inode }
+  if (entry.kind === 'other') return options.isLast === true ? entry.inode : { ...entry.inode }
   const target = tree.lookUp(entry.target)
   if (target === undefined && options.isPartial === true) return undefined
   if (target === undefined || target.kind === 'directory') {

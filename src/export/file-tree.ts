@@ -33,8 +33,8 @@ export type Inode =
   | (Common & { kind: 'symlink'; target: string })
   | (Common & { kind: 'device'; flag: string; major: number; minor: number })
 
-/** The most inodes of one image. Each takes some 300 bytes of memory (rule R227). */
-export const MAXIMUM_INODES = 3_000_000
+/** The most inodes of one image. Each takes some 500 bytes of memory (rule R227). */
+export const MAXIMUM_INODES = 2_000_000
 /** How many symlinks may lie on the way to one path: what Linux allows. */
 const MAXIMUM_HOPS = 40
 

@@ -13,7 +13,10 @@ import { LayerBudget, readLayer } from './read-layer.js'
 export async function flatten(layers: readonly ImageLayer[], bodies: BodySpool): Promise<FileTree> {
   const reader = new LayerReader(layers, bodies)
   const tree = new FileTree()
-  for (const layer of layers) applyLayer(tree, await reader.read(layer))
+  for (const layer of layers) {
+    const changes = await reader.read(layer)
+    applyLayer(tree, changes, { isLast: !reader.isAhead(layer) })
+  }
   return tree
 }
 
@@ -67,7 +70,12 @@ class LayerReader {
     if (known !== undefined) return known
     const changes = await readLayer(await layer.open(), this.#bodies, this.#budget, layer.what)
     await this.#bodies.flush()
-    if (this.#ahead.includes(diffID)) this.#known.set(diffID, changes)
+    if (this.isAhead(layer)) this.#known.set(diffID, changes)
     return changes
+  }
+
+  /** Whether the layer comes once more. */
+  isAhead({ diffID }: ImageLayer): boolean {
+    return this.#ahead.includes(diffID)
   }
 }

@@ -11,10 +11,28 @@ import { parseLayerName, splitPath } from './layer-path.js'
 /** The most bytes of names, link targets and extended attributes of one image that are held in memory (rule R227). */
 const MAXIMUM_TEXT_BYTES = 512 * 1024 * 1024
 
+/** How many different attributes are looked for among those of later files. */
+const MAXIMUM_SHARED = 10_000
+
 /** Counts what the layers of one image put into memory. */
 export class LayerBudget {
   #members = 0
   #textBytes = 0
+
+  readonly #attributes = new Map<string, Attributes>()
+
+  /** One object for all files that have the same attributes, which are most of an image's. */
+  share(attributes: Attributes): Attributes {
+    if (attributes.records.size > 0) return attributes
+    const { mode, uid, gid, userName, groupName, mtime } = attributes
+    const key = [mode, uid, gid, mtime, userName, groupName].join('\0')
+    const known = this.#attributes.get(key)
+    if (known !== undefined) return known
+    // Where all differ, looking for others is not worth the memory.
+    if (this.#attributes.size === MAXIMUM_SHARED) this.#attributes.clear()
+    this.#attributes.set(key, attributes)
+    return attributes
+  }
 
   /** How many members the next layer may have. */
   get members(): number {
@@ -57,7 +75,7 @@ export async function readLayer(
       if (name.kind === 'whiteout') whiteouts.push(name.path)
       if (name.kind === 'opaque') opaques.push(name.path)
       if (name.kind !== 'entry') continue
-      const entry = await readEntry(member, name.path, source, bodies, what)
+      const entry = await readEntry(member, name.path, budget, source, bodies, what)
       if (entry !== undefined) entries.push(entry)
     }
     await source.drain()
@@ -70,6 +88,7 @@ export async function readLayer(
 async function readEntry(
   member: TarMember,
   path: string[],
+  budget: LayerBudget,
   source: StreamSource,
   bodies: BodySpool,
   what: string,
@@ -77,7 +96,7 @@ async function readEntry(
   const { attributes: all } = member
   if (all === undefined) return undefined
   const { mode, uid, gid, userName, groupName, mtime, records } = all
-  const attributes: Attributes = { mode, uid, gid, userName, groupName, mtime, records }
+  const attributes = budget.share({ mode, uid, gid, userName, groupName, mtime, records })
   const other = (inode: Inode): LayerEntry => ({ kind: 'other', path, inode })
   switch (member.type) {
     case 'directory':
