@@ -51,6 +51,14 @@ describe('planPull', () => {
     },
   )
 
+  it.each(['./a.tar', '/a', '../a', 'oci:./a'])('does not take the path %s for an image', async path => {
+    await expect(planPull([path, 'a.tar'], {})).rejects.toMatchObject({
+      kind: 'usage',
+      code: 'not-an-image',
+      message: `${path} is a path, where an image in a registry is wanted`,
+    })
+  })
+
   it('takes a path and what is there for a file, whatever it looks like', async () => {
     await mkdir(join(folder.path, 'b:2'))
     await writeFile(join(folder.path, 'c:3'), '')

@@ -28,7 +28,7 @@ export interface PullPlanOptions {
  * Tells references and destination apart: the last of several arguments is the destination, unless the options state one.
  * One argument alone is written here, to a file or folder that is named for it.
  *
- * @throws PullError of kind `usage`: `no-destination`, `same-name`, `several-images`, `named-twice`; ContentError
+ * @throws PullError of kind `usage`: `no-reference`, `not-an-image`, `no-destination`, `same-name`, `several-images`, `named-twice`; ContentError
  * `bad-reference`; LocationError
  * @example
  * await planPull(['localhost:5000/app:1.0'], {}) // writes app_1.0.tar
@@ -38,7 +38,7 @@ export async function planPull(parameters: readonly string[], options: PullPlanO
   const texts = hasOwnDestination ? parameters : parameters.slice(0, -1)
   const last = hasOwnDestination ? undefined : parameters.at(-1)
   if (last !== undefined) await checkDestination(last)
-  const references = distinct(texts.map(parseReference))
+  const references = distinct(texts.map(parseImage))
   const [first] = references
   if (first === undefined) throw new PullError('no image is named', { kind: 'usage', code: 'no-reference' })
   const place = options.output ?? last ?? defaultName(first, options.format)
@@ -47,6 +47,16 @@ export async function planPull(parameters: readonly string[], options: PullPlanO
   const format = await formatFor(destination, options.format)
   if (references.length > 1) checkTakesSeveral(place, destination, format)
   return { references, destination, place, format }
+}
+
+/** @throws ContentError `bad-reference`; PullError `not-an-image` for what is surely a path */
+function parseImage(text: string): Reference {
+  if (!/^(?:\.{0,2}[\\/]|(?:docker-archive|oci-archive|oci|dir):[./])/.test(text)) return parseReference(text)
+  throw new PullError(`${text} is a path, where an image in a registry is wanted`, {
+    kind: 'usage',
+    code: 'not-an-image',
+    hint: 'Name the images first and the destination last; `regctl copy` reads files',
+  })
 }
 
 /** Docker's users name images only; a name as the destination is such a mistake, and no file that anybody wants. */

@@ -91,7 +91,7 @@ export class PullDisplay implements PullObserver {
         if (error === undefined && root !== undefined)
           this.#status.write(`${repositoryOf(reference)}@${root.digest}\n`)
       }
-    } else if (!dryRun && images.some(({ copied }) => copied > 0))
+    } else if (!dryRun && images.some(({ changed }) => changed))
       this.#say(`Saved to ${place === '-' ? 'standard output' : printable(place)}\n`)
   }
 

@@ -89,6 +89,28 @@ describe('a pull that is interrupted', () => {
     },
   )
 
+  it('leaves nothing when a second Ctrl-C ends it at once', async () => {
+    await using registry = await startHalfRegistry()
+    await using here = await temporaryFolder()
+    await using home = await temporaryFolder()
+    const start = join(import.meta.dirname, '../../bin/run.js')
+    const child = spawn(
+      process.execPath,
+      [start, 'pull', registry.reference, join(here.path, 'new/app.tar')],
+      {
+        env: cleanEnvironment(home.path),
+        stdio: 'ignore',
+      },
+    )
+    const ended = once(child, 'close')
+    await registry.stuck
+    expect(await readdir(join(here.path, 'new'))).toHaveLength(1)
+    child.kill('SIGINT')
+    child.kill('SIGINT')
+    expect(await ended).toEqual([130, null])
+    expect(await readdir(here.path)).toEqual([])
+  })
+
   it('leaves an older archive as it was', async () => {
     await using registry = await startHalfRegistry()
     await using here = await temporaryFolder()

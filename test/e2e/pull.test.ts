@@ -97,7 +97,11 @@ describe('regctl pull', () => {
 
   it("takes the host's platform for a docker-archive, and says so", async () => {
     await using here = await temporaryFolder()
+    const before = registry.requests().length
     const pulled = await regctlWith({ cwd: here.path }, 'pull', reference)
+    // Each manifest is asked for once, since registries count (R196).
+    const asked = registry.requests().slice(before)
+    expect(asked.filter(line => line.startsWith('GET ') && line.includes('/manifests/'))).toHaveLength(2)
     expect(pulled).toMatchObject({ code: 0, stderr: '' })
     const architecture = process.arch === 'arm64' ? 'arm64' : 'amd64'
     expect(pulled.stdout).toContain(
@@ -115,6 +119,18 @@ describe('regctl pull', () => {
     ])
     const index = JSON.parse(`${files.get('index.json')}`)
     expect(index.manifests).toMatchObject([{ digest: image.manifest.descriptor.digest }])
+  })
+
+  it('tells its events as JSON on standard error with --progress json, and nothing else', async () => {
+    const out = join(folder.path, 'events.tar')
+    const pulled = await regctl('pull', reference, out, '--format', 'oci-archive', '--progress', 'json')
+    expect(pulled).toMatchObject({ code: 0, stdout: '' })
+    const events = pulled.stderr
+      .trim()
+      .split('\n')
+      .map(line => JSON.parse(line))
+    expect(events.filter(({ type }) => type === 'manifest-done')).toHaveLength(3)
+    expect(events.at(-1)).toMatchObject({ type: 'manifest-done', target: out, tags: ['1'] })
   })
 
   it('is not found where it is not, and nothing is left under or beside the final name', async () => {
