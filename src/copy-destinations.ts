@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises'
 import type { Writable } from 'node:stream'
+import { AbsentSink } from './absent-sink.js'
 import { describeLocator, type ImageName, nameInFile } from './archive-names.js'
 import type { Digest } from './content/digest.js'
 import { CopyError } from './copy/copy-error.js'
@@ -27,6 +28,7 @@ interface DestinationOptions {
   format?: FileFormat | undefined
   referrers?: boolean
   noOverwrite?: boolean
+  dryRun?: boolean
   expectDigest?: Digest | undefined
 }
 
@@ -105,7 +107,11 @@ async function openDestination(
   if (options.noOverwrite === true) await refuseFile(locator, format)
   const stated = locator.kind === 'file' ? locator.image : undefined
   const { repository, tags } = nameInFile(stated, format, brought)
-  const opened = await openSink(locator, { client, stdout, format, repository })
+  // Only a layout shows what is there without a change to the disk.
+  const opened =
+    options.dryRun === true && format !== 'oci'
+      ? absent(place)
+      : await openSink(locator, { client, stdout, format, repository })
   return {
     place,
     label: opened.sink.label,
@@ -126,4 +132,9 @@ async function refuseFile(locator: LocalLocator, format: FileFormat): Promise<vo
     code: 'file-exists',
     hint: 'Name another file, or allow it to be overwritten',
   })
+}
+
+function absent(place: string): OpenedSink {
+  const sink = new AbsentSink(place)
+  return { sink, tags: [], [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose]() }
 }

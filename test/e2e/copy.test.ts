@@ -141,6 +141,12 @@ describe('regctl copy', () => {
     expect(dry.stdout).toContain(`Nothing was sent: ${host}/z@${digest} (6 blobs to send, `)
     expect(registry.writes()).toHaveLength(writes)
     expect(await registry.manifest('z', '1')).toBeUndefined()
+    for (const file of [`dir:${at('planned')}`, `oci:${at('planned')}`, at('planned')]) {
+      const planned = await regctl('copy', `oci:${layout}:1`, file, '--platform', 'linux/amd64', '--dry-run')
+      expect(planned).toMatchObject({ code: 0, stderr: '' })
+      expect(planned.stdout).toContain('(2 blobs to send, ')
+    }
+    await expect(readFile(at('planned'))).rejects.toThrow('ENOENT')
   })
 
   it('refuses with --no-overwrite a tag that is another image, and a file', async () => {

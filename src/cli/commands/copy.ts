@@ -1,11 +1,12 @@
 import { writeFile } from 'node:fs/promises'
-import { Args, Flags, type Interfaces } from '@oclif/core'
+import { Args, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
   createContext,
   describeLocator,
   ImageCopy,
   type ImageCopyResult,
+  InterruptedError,
   type Locator,
   type LocatorCopyOptions,
   parseLocator,
@@ -13,10 +14,10 @@ import {
   type RegistryClient,
   RepositoryCopy,
 } from '../../index.js'
-import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
+import { BaseCommand } from '../base-command.js'
+import { copyFlags } from '../copy-flags.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { copyDocument, ImageCopyDisplay } from '../image-copy-display.js'
-import { fileFlags, platformFlag, transferFlags } from '../image-flags.js'
 import { JsonRenderer } from '../progress/json.js'
 import { describeError, printError } from '../report-error.js'
 import { RepositoryCopyDisplay } from '../repository-copy-display.js'
@@ -53,55 +54,7 @@ destinations are served in one run: the source is read once, and one that fails 
     }),
   }
 
-  static override flags = {
-    ...commonFlags,
-    ...transferFlags,
-    ...fileFlags,
-    ...progressFlags,
-    ...registryFlags,
-    platform: platformFlag({
-      multiple: true,
-      multipleNonGreedy: true,
-      description: "Copy this platform's image; given several times, a new index of just these",
-    }),
-    referrers: Flags.boolean({
-      description: 'Copy signatures, SBOMs and attestations too, those of each platform included',
-    }),
-    format: Flags.option({
-      options: ['docker-archive', 'oci-archive', 'oci', 'dir'] as const,
-      description: 'What to write to a path (default: docker-archive for a file, oci for a folder)',
-    })(),
-    'no-overwrite': Flags.boolean({
-      description: 'Refuse a tag that stands for another image at the destination',
-    }),
-    recheck: Flags.boolean({ description: 'Look for each blob although the manifest is there' }),
-    strict: Flags.boolean({
-      description: 'Refuse an index of which the file lacks a part, instead of leaving it out',
-    }),
-    'check-tag': Flags.boolean({
-      description: 'Refuse a NAME:TAG@DIGEST whose tag has moved since, instead of a warning',
-    }),
-    'all-tags': Flags.boolean({
-      description: 'Copy every tag of a repository; SOURCE and DEST name no tag',
-      exclusive: ['image', 'digest-file'],
-    }),
-    include: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpValue: 'GLOB',
-      dependsOn: ['all-tags'],
-      description: 'Copy only the tags that this matches: *, ?, [a-z]; may be given again',
-    }),
-    exclude: Flags.string({
-      multiple: true,
-      multipleNonGreedy: true,
-      helpValue: 'GLOB',
-      dependsOn: ['all-tags'],
-      description: 'Leave out the tags that this matches; may be given again',
-    }),
-    'dry-run': Flags.boolean({ description: 'Say what would be copied, and copy nothing' }),
-    'digest-file': Flags.string({ helpValue: 'FILE', description: 'Write the digest to a file' }),
-  }
+  static override flags = copyFlags
 
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Copy)
@@ -130,12 +83,15 @@ destinations are served in one run: the source is read once, and one that fails 
     let broken: unknown
     try {
       for await (const result of copying.run()) {
+        // What was under way when it was interrupted did not fail by itself.
+        if (this.interruption.signal.aborted) continue
         display.tag(result)
         firstError ??= result.targets.find(({ error }) => error !== undefined)?.error
       }
     } catch (error) {
       broken = error
     }
+    if (this.interruption.signal.aborted) broken ??= new InterruptedError()
     display.end(describeLocator(from), broken)
     if (broken !== undefined) this.#tell([broken], flags)
     else if (firstError !== undefined) process.exitCode = this.#exitCode(firstError)
