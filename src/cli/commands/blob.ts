@@ -5,6 +5,8 @@ import { parseDigestOption } from '../image-flags.js'
 import { LookupCommand } from '../lookup-command.js'
 
 export default class Blob extends LookupCommand {
+  static override hiddenAliases = ['blob:get']
+
   static override summary = 'Write one blob: a config or a layer'
 
   static override description =

@@ -3,6 +3,8 @@ import { chooseNames, createContext, parseRegistry } from '../../index.js'
 import { ListCommand, listFlags } from '../list-command.js'
 
 export default class Catalog extends ListCommand {
+  static override hiddenAliases = ['repo:list', 'repo:ls']
+
   static override summary = 'List the repositories of a registry'
 
   static override description =

@@ -3,6 +3,8 @@ import { parseJson, readConfig } from '../../index.js'
 import { LookupCommand, lookupFlags } from '../lookup-command.js'
 
 export default class Config extends LookupCommand {
+  static override hiddenAliases = ['image:config']
+
   static override summary = "Print an image's config exactly as it is stored"
 
   static override description = 'Of an index, the image for this machine is taken.'

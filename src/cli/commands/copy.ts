@@ -25,6 +25,8 @@ import { RepositoryCopyDisplay } from '../repository-copy-display.js'
 export default class Copy extends BaseCommand {
   static override aliases = ['cp']
 
+  static override hiddenAliases = ['image:copy', 'image:cp']
+
   static override summary = 'Copy an image between any two places'
 
   static override description =

@@ -16,6 +16,8 @@ export default class Delete extends BaseCommand {
 
   static override aliases = ['rmi']
 
+  static override hiddenAliases = ['image:delete', 'image:rm', 'manifest:delete', 'tag:delete', 'tag:rm']
+
   static override summary = 'Delete tags or images of a registry'
 
   static override description =

@@ -11,6 +11,8 @@ import { compressionFlag } from '../image-flags.js'
 import { LookupCommand, lookupFlags } from '../lookup-command.js'
 
 export default class Digest extends LookupCommand {
+  static override hiddenAliases = ['image:digest']
+
   static override summary = 'Print the digest of an image'
 
   static override description =

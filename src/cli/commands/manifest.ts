@@ -3,6 +3,8 @@ import { parseJson } from '../../index.js'
 import { LookupCommand, lookupFlags } from '../lookup-command.js'
 
 export default class Manifest extends LookupCommand {
+  static override hiddenAliases = ['image:manifest', 'manifest:get', 'manifest:inspect']
+
   static override summary = 'Print a manifest or index exactly as it is stored'
 
   static override description = 'For a docker-archive it is the manifest that a push would make.'

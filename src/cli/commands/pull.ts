@@ -10,6 +10,8 @@ import { describeError, printError } from '../report-error.js'
 export default class Pull extends BaseCommand {
   static override aliases = ['save']
 
+  static override hiddenAliases = ['image:pull', 'image:save']
+
   static override summary = 'Pull images from registries to a file or folder'
 
   static override description = [

@@ -23,6 +23,8 @@ import { PushDisplay } from '../push-display.js'
 import { describeError, printError } from '../report-error.js'
 
 export default class Push extends BaseCommand {
+  static override hiddenAliases = ['image:push']
+
   static override summary = 'Push a local image to a registry'
 
   static override description =

@@ -11,6 +11,8 @@ import { flatLines, subjectDocument, subjectTree } from '../referrers-display.js
 import { drawTree, treeStyle } from '../tree.js'
 
 export default class Referrers extends LookupCommand {
+  static override hiddenAliases = ['artifact:list', 'artifact:tree']
+
   static override summary = 'Show signatures, SBOMs and attestations of an image'
 
   static override description =

@@ -8,6 +8,8 @@ import { describeError } from '../report-error.js'
 export default class Tag extends BaseCommand {
   static override strict = false
 
+  static override hiddenAliases = ['image:tag']
+
   static override summary = 'Give an image new names where it is'
 
   static override description =

@@ -5,6 +5,8 @@ import { ListCommand, listFlags } from '../list-command.js'
 export default class Tags extends ListCommand {
   static override aliases = ['ls']
 
+  static override hiddenAliases = ['tag:list', 'tag:ls']
+
   static override summary = 'List the tags of a repository'
 
   static override description =
