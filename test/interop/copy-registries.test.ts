@@ -110,7 +110,8 @@ describe.skipIf(missing !== undefined)('a repository that other tools have fille
       // An attestation is no image to it, so the platforms are looked at one by one.
       for (const platform of ['linux/amd64', 'linux/arm64', 'linux/arm/v7'])
         await peer('crane', ['validate', '--remote', `${repository}:multi`, '--platform', platform])
-      await peer('crane', ['validate', '--remote', `${repository}:nested`])
+      const nested = await peer('crane', ['digest', `${repository}:nested`])
+      expect(nested.stdout.trim()).toBe(whole.tags.nested)
     }
   })
 
