@@ -7,12 +7,15 @@ export interface TreeNode {
 
 const LINES = { unicode: ['├── ', '│   ', '└── ', '    '], ascii: ['|-- ', '|   ', '`-- ', '    '] } as const
 
+/** What a terminal's encoding can show. */
+export type TreeStyle = keyof typeof LINES
+
 /**
  * Draws a tree, as `tree` does.
  *
  * @param style `ascii` where the terminal's encoding lacks the lines; see {@link treeStyle}
  */
-export function drawTree(root: TreeNode, style: keyof typeof LINES): string {
+export function drawTree(root: TreeNode, style: TreeStyle): string {
   const [branch, beside, last, below] = LINES[style]
   const lines = [root.text]
   const draw = (nodes: readonly TreeNode[], indent: string): void => {
@@ -30,7 +33,7 @@ export function drawTree(root: TreeNode, style: keyof typeof LINES): string {
 export function treeStyle(
   env: Readonly<Record<string, string | undefined>>,
   platform: string = process.platform,
-): keyof typeof LINES {
+): TreeStyle {
   if (platform === 'win32') return 'unicode'
   const locale = env.LC_ALL || env.LC_CTYPE || env.LANG || ''
   return /utf-?8/i.test(locale) ? 'unicode' : 'ascii'
