@@ -5,11 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type DockerEngine, startDockerEngine } from '../support/docker-engine.js'
 import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.js'
 import { expectedOf, imagePath, missingImages } from '../support/images.js'
-import { cleanEnvironment, regctl, run } from '../support/run.js'
+import { cleanEnvironment, regctl, run, systemEnvironment } from '../support/run.js'
+import { startService } from '../support/service.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { missingDockerEngine, missingTool } from '../support/tools.js'
 
-const missing = missingDockerEngine() ?? missingTool('docker-registry', 'skopeo') ?? missingImages()
+const missing = missingDockerEngine() ?? missingTool('docker-registry', 'skopeo', 'ctr') ?? missingImages()
 const START_FILE = join(import.meta.dirname, '../../bin/run.js')
 
 describe.skipIf(missing !== undefined)('what regctl pull writes', () => {
@@ -128,6 +129,32 @@ describe.skipIf(missing !== undefined)('what regctl pull writes', () => {
     const piped = await run('bash', ['-c', line, process.execPath, START_FILE, app, again], { env })
     const digest = (await regctl('digest', app)).stdout
     expect(piped).toMatchObject({ code: 0, stdout: `${registry.host}/piped@${digest}` })
+  })
+
+  it('is imported by containerd under its names, with the digest of the registry (R186)', async () => {
+    const socket = join(folder.path, 'containerd.sock')
+    const places = ['--root', join(folder.path, 'root'), '--state', join(folder.path, 'state')]
+    const ctr = (...given: string[]) =>
+      run('ctr', ['--address', socket, ...given], { env: systemEnvironment() })
+    const started = async () => (await ctr('version')).code === 0
+    await using _containerd = await startService(
+      'containerd',
+      [...places, '--address', socket, '--log-level', 'error'],
+      systemEnvironment(),
+      started,
+    )
+    for (const format of ['docker-archive', 'oci-archive']) {
+      const path = join(folder.path, `containerd-${format}.tar`)
+      expect((await regctl('pull', app, team, path, '--format', format)).code).toBe(0)
+      const imported = await ctr('--namespace', format, 'images', 'import', '--no-unpack', path)
+      expect(imported).toMatchObject({ code: 0 })
+      const lines = (await ctr('--namespace', format, 'images', 'ls')).stdout.trim().split('\n').slice(1)
+      const found = lines.map(line => /^(\S+)\s.*?(sha256:[0-9a-f]{64})/.exec(line)?.slice(1, 3))
+      const digests = await Promise.all(
+        [app, team].map(async name => (await regctl('digest', name)).stdout.trim()),
+      )
+      expect(found).toEqual([app, team].map((name, at) => [name, digests[at]]))
+    }
   })
 
   it('is read by skopeo in every format, with the digest of the registry', async () => {
