@@ -1,7 +1,8 @@
 import { stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Writable } from 'node:stream'
-import { parseReference, type Reference, repositoryOf } from './content/reference.js'
+import { type ImageName, nameInFile } from './archive-names.js'
+import { type Reference, repositoryOf } from './content/reference.js'
 import type { Sink } from './content/store.js'
 import { MANIFEST_JSON } from './docker-archive/manifest-json.js'
 import { writeManifestJson } from './docker-archive/write-manifest-json.js'
@@ -88,22 +89,18 @@ export async function formatFor(locator: LocalLocator, asked: FileFormat | undef
 }
 
 /**
- * The names that a locator gives to an image: in a docker-archive a reference, elsewhere whatever stands there.
+ * The names that a locator gives to an image; see {@link nameInFile}.
  *
  * @returns undefined when it names none
  * @throws ContentError `bad-reference`
  */
-export function statedNames(
-  locator: LocalLocator,
-  format: FileFormat,
-): { repository?: string; tags: readonly string[] } | undefined {
+export function statedNames(locator: LocalLocator, format: FileFormat): ImageName | undefined {
   const image = locator.kind === 'file' ? locator.image : undefined
-  if (image === undefined) return undefined
-  return format === 'docker-archive' ? namesOf(parseReference(image)) : { tags: [image] }
+  return image === undefined ? undefined : nameInFile(image, format, { tags: [] })
 }
 
 /** The repository and tags of a reference: `latest` where it has neither a tag nor a digest. */
-export function namesOf(reference: Reference): { repository: string; tags: readonly string[] } {
+export function namesOf(reference: Reference): ImageName {
   const tag = reference.tag ?? (reference.digest === undefined ? 'latest' : undefined)
   return { repository: repositoryOf(reference), tags: tag === undefined ? [] : [tag] }
 }

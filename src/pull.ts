@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { ImageName } from './archive-names.js'
 import type { Descriptor, Platform } from './content/descriptor.js'
 import { type Reference, repositoryOf } from './content/reference.js'
 import type { Context } from './content/store.js'
@@ -147,7 +148,7 @@ async function pullImage(reference: Reference, work: PullWork): Promise<PulledIm
 /** Copies what was found, and says so where what is written is another manifest. */
 async function copyImage(
   { source, raw }: FoundImage,
-  { repository, tags }: { repository?: string; tags: readonly string[] },
+  { repository, tags }: ImageName,
   { plan, destination, plain, context, options }: PullWork,
 ): Promise<{ result: TargetResult; written: Descriptor | undefined; referrers: number }> {
   const { digest } = raw.descriptor
