@@ -36,3 +36,35 @@ export function chainLookups(lookups: readonly CredentialLookup[]): CredentialLo
     },
   }
 }
+
+/** A secret as stores keep it, in the words of Docker's credential helpers. */
+export interface StoredCredential {
+  /** {@link TOKEN_USER} when the secret is an identity token (rule R126). */
+  username: string
+  secret: string
+}
+
+/** The user name that stands for an identity token in the secret's place. */
+export const TOKEN_USER = '<token>'
+
+/**
+ * Somewhere to keep credentials beyond the run: the keychain of the system, or Docker's config.json. Entries are known by
+ * their server string: `host[:port]`, or for Docker Hub `https://index.docker.io/v1/` (rule R134). Two processes may
+ * change a store at the same time, and neither loses what the other one did.
+ */
+export interface CredentialStore {
+  /** For messages: `the keychain (Secret Service)`, or a path. */
+  readonly label: string
+
+  /** @returns undefined when there is no such entry */
+  get(server: string): Promise<StoredCredential | undefined>
+
+  /** Keeps a credential, in the place of one that is there. */
+  store(server: string, credential: StoredCredential): Promise<void>
+
+  /** Removes an entry; false when there was none. */
+  erase(server: string): Promise<boolean>
+
+  /** The user name of each server. */
+  list(): Promise<ReadonlyMap<string, string>>
+}
