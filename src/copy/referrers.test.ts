@@ -56,6 +56,18 @@ describe('a copy with referrers', () => {
     expect(sink.put).toEqual([])
   })
 
+  it('keeps with noOverwrite a signature that is another one at the target', async () => {
+    const source = new MemoryStore('source')
+    const { signatureTag } = await signedIndex(source)
+    const sink = new CountingStore('sink')
+    await putImage(sink, ['signed again'], [signatureTag])
+    sink.put.length = 0
+    const options = { referrers: true, noOverwrite: true }
+    const { targets } = await copy(source, '1', [{ sink, tags: ['x'] }], context, options)
+    expect(targets[0]?.error).toMatchObject({ code: 'tag-exists' })
+    expect(sink.put).toEqual([])
+  })
+
   it('leaves them where they are when they are not asked for', async () => {
     const source = new MemoryStore('source')
     const { referrers } = await signedIndex(source)

@@ -77,9 +77,9 @@ export class TargetTransfer {
   }
 
   async finish(plan: Plan): Promise<void> {
-    const { sink, tags } = this.target
+    const { sink } = this.target
     const { context, options } = this
-    if (options.noOverwrite) await refuseOtherTags(sink, tags, plan.root.descriptor, context)
+    if (options.noOverwrite) await this.#refuseOverwriting(plan)
     // Layers that are compressed on the way may be on the way already: then the root is surely new, or put again.
     const isEarly = this.source.earlyBlobs !== undefined
     const standing = isEarly ? new Map<string, Digest>() : findTags(sink, this.#allTags(plan), context)
@@ -91,6 +91,14 @@ export class TargetTransfer {
     for (const digest of tagged.values()) if (plan.manifests.has(digest)) this.#inPlace.add(digest)
     await this.#putManifests(plan, tagged)
     if (!options.dryRun && options.commit) await sink.commit(context)
+  }
+
+  /** Signatures that cosign tagged are kept as well: those at the target may be more. */
+  async #refuseOverwriting(plan: Plan): Promise<void> {
+    const { sink, tags } = this.target
+    await refuseOtherTags(sink, tags, plan.root.descriptor, this.context)
+    for (const { manifest, tags } of plan.referrers.flat())
+      await refuseOtherTags(sink, tags, manifest.descriptor, this.context)
   }
 
   #allTags(plan: Plan): string[] {
@@ -211,7 +219,10 @@ export class TargetTransfer {
       })
       this.#inPlace.delete(part.digest)
       if (child !== undefined) await this.#sendManifest(plan, child.raw, [])
-      else await sink.putBlob(blobContent(this.source, part, sink.label, context), context)
+      else {
+        await sink.putBlob(blobContent(this.source, part, sink.label, context), context)
+        this.result.bytes += part.size
+      }
     }
   }
 

@@ -191,6 +191,18 @@ describe('regctl copy', () => {
     expect(await tagsOf(at('remote.tar'))).toEqual([`${registry.host}/app:1`])
   })
 
+  it('writes the image of this machine to a docker-archive, which holds single ones', async () => {
+    const host = images[process.arch === 'arm64' ? 1 : 0]?.manifest.descriptor.digest
+    const run = ['copy', `${registry.host}/app:1`, at('single.tar'), `${registry.host}/both:1`]
+    const { code, stdout, stderr } = await regctl(...run, '--json')
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+    expect(JSON.parse(stdout)).toMatchObject({ targets: [{ digest: host }, { digest }] })
+    const two = ['--platform', 'linux/amd64', '--platform', 'linux/arm64']
+    const refused = await regctl('copy', `${registry.host}/app:1`, at('several-platforms.tar'), ...two)
+    expect(refused.code).toBe(2)
+    expect(refused.stderr).toMatch(/^error: a docker-archive holds images of one platform each\nhint: /)
+  })
+
   it('reads standard input and writes standard output, with the status on standard error', async () => {
     const out = await regctl('copy', `oci:${layout}:1`, '-', '--format', 'oci-archive')
     expect(out.code).toBe(0)
