@@ -2,13 +2,14 @@ import type { Descriptor, Platform } from './content/descriptor.js'
 import type { Digest } from './content/digest.js'
 import { isIndexType } from './content/media-types.js'
 import { hostPlatform } from './content/platform.js'
-import type { Context } from './content/store.js'
+import type { Context, Source } from './content/store.js'
 import { type CopyOptions, copy, type TargetResult } from './copy/copy.js'
 import { CopyError } from './copy/copy-error.js'
 import type { Root } from './copy/derived-source.js'
 import { platformRoot } from './copy/platform-root.js'
 import { type PlatformSubset, platformSubset } from './copy/platform-subset.js'
 import { presentRoot } from './copy/present-root.js'
+import { findReferrers } from './copy/referrers.js'
 import type { Destination } from './copy-destinations.js'
 
 /** What is taken of an image. */
@@ -65,10 +66,8 @@ export async function copyRoot(
   options: CopyOptions,
 ): Promise<ImageCopyResult[]> {
   const results = new Map<Destination, ImageCopyResult>()
-  if (whole.made !== undefined && options.referrers === true) {
-    const message = `what refers to the whole index ${whole.made.from} is left out: it says nothing of the new one`
-    context.emit({ type: 'warning', message })
-  }
+  if (whole.made !== undefined && options.referrers === true)
+    await tellLeftOut(whole.source, whole.made.from, context)
   for (const isSingle of [false, true]) {
     const group = destinations.filter(destination => destination.isSingle === isSingle)
     if (group.length === 0) continue
@@ -76,6 +75,14 @@ export async function copyRoot(
     await copyTo(group, root, context, options, results)
   }
   return destinations.map(destination => results.get(destination) as ImageCopyResult)
+}
+
+async function tellLeftOut(source: Source, index: Digest, context: Context): Promise<void> {
+  const { length } = await findReferrers(source, index, context)
+  if (length === 0) return
+  const what = length === 1 ? '1 referrer' : `${length} referrers`
+  const message = `what refers to the whole index ${index} is left out (${what}): it says nothing of the new one`
+  context.emit({ type: 'warning', message })
 }
 
 async function copyTo(

@@ -73,6 +73,7 @@ export class RepositoryCopyDisplay {
       this.#status.write(`${JSON.stringify(document, undefined, 2)}\n`)
     } else if (!this.#flags.quiet && this.#flags.progress !== 'none') {
       const total = copied + unchanged + failed
+      if (total === 0 && broken !== undefined) return
       const done = this.#flags['dry-run'] ? 'to copy' : 'copied'
       const tags = total === 1 ? 'tag' : 'tags'
       this.#status.write(

@@ -22,8 +22,9 @@ export interface PlannedReferrer {
 }
 
 /** A referrer as it was found. */
-interface Found {
+export interface Found {
   raw: RawManifest
+  /** The tag by which it was found; undefined for one that was listed. */
   tag?: string
 }
 
@@ -73,8 +74,11 @@ export async function followReferrers(
   }
 }
 
-/** What is said of one manifest. A list may name what is not there any more, which is not a reason to copy nothing. */
-async function findReferrers(source: Source, subject: Digest, context: Context): Promise<Found[]> {
+/**
+ * What is said of one manifest, by its subject or by cosign's tags. A list may name what is not there any more: that is
+ * a warning, and not a reason to copy nothing.
+ */
+export async function findReferrers(source: Source, subject: Digest, context: Context): Promise<Found[]> {
   const [listed, tagged] = await Promise.all([
     listReferrers(source, subject, context),
     Promise.all(

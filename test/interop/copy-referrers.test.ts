@@ -114,6 +114,35 @@ describe.skipIf(missingTool('docker-registry'))('regctl copy --referrers', () =>
     expect(tags.sort()).toEqual(['1', tag].sort())
   })
 
+  it('says what of the whole index does not go with some of its platforms', async () => {
+    const flags = ['--referrers', '--platform', 'linux/arm64', '--platform', 'linux/amd64']
+    const whole = await regctl('copy', `oci:${at('source')}:1`, `${withLists.host}/part:1`, ...flags)
+    // Both of its platforms: nothing is dropped.
+    expect(whole).toMatchObject({ code: 0, stderr: '' })
+    expect(whole.stdout).toContain('With 5 referrers\n')
+    const images = await Promise.all(PLATFORMS.map(platform => buildImage({ platform })))
+    const extra = await buildImage({ platform: { os: 'linux', architecture: 's390x' } })
+    const index = buildIndex([
+      ...images.map(({ manifest }, position) => ({
+        manifest,
+        platform: PLATFORMS[position] ?? { os: '', architecture: '' },
+      })),
+      { manifest: extra.manifest, platform: { os: 'linux', architecture: 's390x' } },
+    ])
+    const signature = await buildImage({ subject: index.descriptor, artifactType: 'application/x.test' })
+    await writeLayout(
+      at('three'),
+      [{ manifest: index, tag: '1' }, { manifest: signature.manifest }],
+      new Map([...images, extra, signature].flatMap(image => [...image.blobs])),
+      [...images, extra].map(({ manifest }) => manifest),
+    )
+    const part = await regctl('copy', `oci:${at('three')}:1`, `${withLists.host}/part:2`, ...flags)
+    expect(part).toMatchObject({
+      code: 0,
+      stderr: `warning: what refers to the whole index ${index.descriptor.digest} is left out (1 referrer): it says nothing of the new one\n`,
+    })
+  })
+
   it('writes nothing the second time, with and without lists', async () => {
     const writesOf = async () => [
       ...withLists.writes(),
