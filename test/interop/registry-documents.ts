@@ -59,8 +59,12 @@ export interface FoundImage {
   digest: string
   /** The image ID. */
   config: string
+  /** As the config has it. */
+  os: string
   /** Whether it has layers, all of them compressed. */
   isCompressed: boolean
+  /** Whether a layer is compressed with zstd. */
+  hasZstd: boolean
   /** Whether it has a layer that is to be had elsewhere. */
   isForeign: boolean
 }
@@ -74,15 +78,15 @@ export async function fetchImages(host: string, repository: string, digest: stri
   }
   if (config?.mediaType !== MediaType.ociConfig && config?.mediaType !== MediaType.dockerConfig) return []
   const blob = (name: string) => fetch(`http://${host}/v2/${repository}/blobs/${name}`)
-  const { rootfs } = await readJson<{ rootfs?: unknown }>(await blob(config.digest))
+  const { rootfs, os = '' } = await readJson<{ rootfs?: unknown; os?: string }>(await blob(config.digest))
   if (rootfs === undefined) return []
   const isForeign = layers.some(({ urls }) => urls !== undefined)
-  let isCompressed = layers.length > 0
-  for (const layer of isForeign ? [] : layers) {
-    const magic = Buffer.from(await (await blob(layer.digest)).arrayBuffer()).toString('hex', 0, 4)
-    isCompressed &&= magic.startsWith('1f8b') || magic === '28b52ffd'
-  }
-  return [{ digest, config: config.digest, isCompressed, isForeign }]
+  const magics: string[] = []
+  for (const layer of isForeign ? [] : layers)
+    magics.push(Buffer.from(await (await blob(layer.digest)).arrayBuffer()).toString('hex', 0, 4))
+  const hasZstd = magics.includes('28b52ffd')
+  const isCompressed = magics.length > 0 && magics.every(magic => /^(?:1f8b|28b52ffd)/.test(magic))
+  return [{ digest, config: config.digest, os, isCompressed, hasZstd, isForeign }]
 }
 
 /** The diffIDs that an image's config lists. */
