@@ -5,6 +5,8 @@ import { LookupCommand, lookupFlags } from '../lookup-command.js'
 import { treeStyle } from '../tree.js'
 
 export default class Inspect extends LookupCommand {
+  static override hiddenAliases = ['image:inspect']
+
   static override summary = 'Show what an image is made of'
 
   static override description =
