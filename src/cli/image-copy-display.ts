@@ -1,6 +1,6 @@
 import { type CopyEvent, type Destination, type ImageCopyResult, printable } from '../index.js'
-import type { DisplayFlags } from './copy-display.js'
 import { formatBytes } from './progress/bytes.js'
+import type { DisplayFlags } from './progress/display-flags.js'
 import { chooseMode, createRenderer, type ProgressMode, type ProgressRenderer } from './progress/renderer.js'
 import { pushedLine } from './progress/words.js'
 import { describeError } from './report-error.js'

@@ -11,8 +11,8 @@ import {
   repositoryOf,
   tagOrDigest,
 } from '../index.js'
-import type { DisplayFlags } from './copy-display.js'
 import { formatBytes } from './progress/bytes.js'
+import type { DisplayFlags } from './progress/display-flags.js'
 import { chooseMode, createRenderer, type ProgressMode, type ProgressRenderer } from './progress/renderer.js'
 import { describeError } from './report-error.js'
 

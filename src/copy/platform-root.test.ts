@@ -82,4 +82,16 @@ describe('platformRoot', () => {
       hint: 'It has linux/amd64',
     })
   })
+
+  it('asks a source that would have to make its manifest for the config alone', async () => {
+    const { blobs, config } = await buildImage({ platform: AMD })
+    const source = Object.assign(new MemoryStore('made'), {
+      openContents: async () => ({ config: blobs.get(config.digest) ?? Buffer.alloc(0), layers: [] }),
+    })
+    expect(await platformRoot({ source, root: 'image' }, AMD, context)).toEqual({ source, root: 'image' })
+    await expect(platformRoot({ source, root: 'image' }, ARM64, context)).rejects.toMatchObject({
+      code: 'no-such-platform',
+      hint: 'It has linux/amd64',
+    })
+  })
 })

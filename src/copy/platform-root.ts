@@ -24,6 +24,12 @@ export async function platformRoot(
   const present: Platform[] = []
   // An index may be named many times, and so may those within it.
   const searched = new Set<Digest>()
+  // Where a manifest would have to be made, it need not be for this.
+  const contents = await source.openContents?.(context)
+  if (contents !== undefined) {
+    checkPlatform(contents.config, `config of ${source.label}`)
+    return { source, root }
+  }
   const raw = await source.getManifest(root, context)
   const { kind } = parse(raw)
   if (kind === 'image') await checkConfig(raw)
@@ -63,10 +69,11 @@ export async function platformRoot(
     if (manifest.kind !== 'image') return
     const { config } = manifest
     const what = `config ${config.digest} of ${source.label}`
-    const document = parseJson(
-      await readLimited(await source.openBlob(config, context), config.size, what),
-      what,
-    )
+    checkPlatform(await readLimited(await source.openBlob(config, context), config.size, what), what)
+  }
+
+  function checkPlatform(config: Uint8Array, what: string): void {
+    const document = parseJson(config, what)
     const platform = isObject(document) ? platformOf(document) : undefined
     // A config that names no platform fits every one.
     if (platform === undefined || matchesPlatform(platform, wanted)) return
