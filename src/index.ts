@@ -88,6 +88,7 @@ export {
   pushedDigest,
 } from './push.js'
 export { type RawConfig, readConfig } from './read-config.js'
+export { nameOfType } from './referrer-kind.js'
 export {
   type FlatReferrer,
   flattenReferrers,

@@ -5,6 +5,7 @@ import { isImageManifestType, isIndexType } from './content/media-types.js'
 import { isAttestation } from './content/platform.js'
 import type { Context, Source } from './content/store.js'
 import { messageOf, RegctlError } from './errors.js'
+import { describesImage } from './inspect-image.js'
 
 /** What an index names. */
 export interface IndexEntry {
@@ -23,9 +24,10 @@ export interface IndexEntry {
   platforms?: readonly IndexEntry[]
 }
 
-/** How deep indexes are followed (rule R232), and how many of them are read. */
+/** How deep indexes are followed, how many of them are read, and up to how many entries (rule R232). */
 const MAXIMUM_DEPTH = 8
 const MAXIMUM_INDEXES = 100
+const MAXIMUM_ENTRIES = 10_000
 
 /**
  * What an index names, with what the indexes within it name: only these are read. One that is not there, one that was
@@ -37,10 +39,12 @@ export async function readEntries(
   context: Context,
 ): Promise<readonly IndexEntry[]> {
   const met = new Set<Digest>()
+  let count = 0
   return await entriesOf(index, 1)
 
   async function entriesOf(current: Index, depth: number): Promise<IndexEntry[]> {
     const entries: IndexEntry[] = []
+    count += current.manifests.length
     for (const descriptor of current.manifests) {
       const nested = isIndexType(descriptor.mediaType) ? await readNested(descriptor, depth) : undefined
       const inner = nested === undefined ? undefined : await entriesOf(nested, depth + 1)
@@ -50,7 +54,8 @@ export async function readEntries(
   }
 
   async function readNested({ digest }: Descriptor, depth: number): Promise<Index | undefined> {
-    if (met.has(digest) || depth >= MAXIMUM_DEPTH || met.size >= MAXIMUM_INDEXES) return undefined
+    const isBeyond = depth >= MAXIMUM_DEPTH || met.size >= MAXIMUM_INDEXES || count >= MAXIMUM_ENTRIES
+    if (met.has(digest) || isBeyond) return undefined
     met.add(digest)
     try {
       const raw = await source.getManifest(digest, context)
@@ -95,5 +100,6 @@ function kindOf(descriptor: Descriptor): IndexEntry['kind'] {
   if (isAttestation(descriptor)) return 'attestation'
   if (isIndexType(descriptor.mediaType)) return 'index'
   if (!isImageManifestType(descriptor.mediaType) && descriptor.mediaType !== '') return 'other'
-  return descriptor.artifactType === undefined ? 'image' : 'artifact'
+  // Some tools repeat the config's type there, of an image too.
+  return describesImage(descriptor.artifactType ?? '') ? 'image' : 'artifact'
 }

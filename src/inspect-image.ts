@@ -3,7 +3,7 @@ import type { Descriptor, Platform } from './content/descriptor.js'
 import { type Digest, digestOf } from './content/digest.js'
 import { announcedCompression } from './content/layer-types.js'
 import { CONFIG_LIMIT_BYTES, type ImageManifest } from './content/manifest.js'
-import { isForeignLayerType, MediaType } from './content/media-types.js'
+import { isForeignLayerType, isImageConfigType } from './content/media-types.js'
 import type { Context, ImageContents, RawManifest, Source, StoredLayer } from './content/store.js'
 import { readLimited, verifyBytes } from './content/verify.js'
 import { type HistoryEntry, type ReadConfig, type RunConfig, readImageConfig } from './inspect-config.js'
@@ -62,11 +62,14 @@ export interface InspectedArtifact {
   annotations?: Readonly<Record<string, string>>
 }
 
-const IMAGE_CONFIGS: readonly string[] = [MediaType.ociConfig, MediaType.dockerConfig, '']
+/** Whether a config's type is that of an image, as it is where none is said. */
+export function describesImage(configType: string): boolean {
+  return configType === '' || isImageConfigType(configType)
+}
 
 /** Whether a manifest is no image's: by its config, or because none of its layers holds files of an image. */
 export function isArtifact({ config, layers }: ImageManifest): boolean {
-  if (!IMAGE_CONFIGS.includes(config.mediaType)) return true
+  if (!describesImage(config.mediaType)) return true
   const isLayer = ({ mediaType }: Descriptor) =>
     mediaType === '' ||
     announcedCompression(mediaType) !== undefined ||
@@ -78,7 +81,7 @@ export function isArtifact({ config, layers }: ImageManifest): boolean {
 /** What a manifest says of an artifact; its config is not read. */
 export function describeArtifact(raw: RawManifest, manifest: ImageManifest): InspectedArtifact {
   const { config, layers } = manifest
-  const guessed = IMAGE_CONFIGS.includes(config.mediaType) ? layers[0]?.mediaType : config.mediaType
+  const guessed = describesImage(config.mediaType) ? layers[0]?.mediaType : config.mediaType
   return {
     digest: raw.descriptor.digest,
     mediaType: manifest.mediaType,

@@ -60,6 +60,7 @@ export function pairs(map: Readonly<Record<string, string>> | undefined): string
 /** A command as one would type it. */
 function shellWords(words: readonly string[]): string {
   return words
+    .map(printable)
     .map(word => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
     .join(' ')
 }
@@ -82,7 +83,8 @@ function seconds(milliseconds: number): string {
 }
 
 /** `12.3MB, 30MB uncompressed`. */
-export function describeSize({ size, uncompressedSize }: InspectedImage): string {
+export function describeSize({ size, uncompressedSize, layers }: InspectedImage): string {
+  if (layers.length === 0) return `${formatBytes(size)}, without layers`
   if (uncompressedSize === undefined) return `${formatBytes(size)} compressed`
   if (uncompressedSize === size) return `${formatBytes(size)} uncompressed`
   return `${formatBytes(size)} compressed, ${formatBytes(uncompressedSize)} uncompressed`

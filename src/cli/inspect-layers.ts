@@ -24,7 +24,7 @@ export function layerLines({ layers }: InspectedImage, shape: ScreenShape): stri
     const text = createdBy === undefined ? unusualType(mediaType) : shortCommand(createdBy)
     return { digest: id === undefined ? '' : shortDigest(id), size, text: printable(text) }
   })
-  return rowLines(rows, shape, `Layers, base first: ${layers.length}`)
+  return rowLines(rows, shape, counted(layers.length, 'layer', ', from the base up'))
 }
 
 /** The files of an artifact: digest, size, a bar, and name and type. */
@@ -34,7 +34,11 @@ export function fileLines(layers: readonly Descriptor[], shape: ScreenShape): st
     const text = title === undefined ? mediaType : `${title} (${mediaType})`
     return { digest: shortDigest(digest), size, text: printable(text) }
   })
-  return rowLines(rows, shape, `Files: ${layers.length}`)
+  return rowLines(rows, shape, counted(layers.length, 'file'))
+}
+
+function counted(count: number, noun: string, order = ''): string {
+  return count === 1 ? `1 ${noun}` : `${count} ${noun}s${order}`
 }
 
 function rowLines(rows: readonly Row[], { width, style }: ScreenShape, heading: string): string[] {

@@ -4,8 +4,8 @@ import {
   type InspectedArtifact,
   type InspectedImage,
   type Inspection,
-  isIndexType,
   MediaType,
+  nameOfType,
 } from '../index.js'
 import { configFields, describeDate, describeSize, type Field, fieldLines, pairs } from './inspect-fields.js'
 import { fileLines, layerLines, type ScreenShape } from './inspect-layers.js'
@@ -59,16 +59,10 @@ function rootFields(found: Inspection, { names, file, image }: ScreenOptions): F
     ['Name', names],
     ['File', [file]],
     ['Digest', [digest ?? later]],
-    ['Type', [mediaType === undefined ? undefined : describeType(mediaType)]],
+    ['Type', [mediaType]],
     ['Artifact', [artifact === undefined ? artifactType : undefined]],
     ['Subject', [subject?.digest]],
   ]
-}
-
-function describeType(mediaType: string): string {
-  const maker = mediaType.startsWith('application/vnd.docker.') ? 'Docker' : 'OCI'
-  const kind = isIndexType(mediaType) ? (maker === 'Docker' ? 'manifest list' : 'index') : 'manifest'
-  return `${maker} ${kind} (${mediaType})`
 }
 
 /** The image or artifact that was chosen of an index, or that there is none. */
@@ -110,7 +104,7 @@ function imageFields(image: InspectedImage, { now }: ScreenOptions): Field[] {
 function artifactFields({ artifactType, config, size }: InspectedArtifact): Field[] {
   const isEmpty = config.mediaType === MediaType.ociEmpty || config.mediaType === artifactType
   return [
-    ['Artifact', [artifactType]],
+    ['Artifact', [nameOfType(artifactType), artifactType]],
     ['Config', [isEmpty ? undefined : `${config.mediaType}, ${formatBytes(config.size)}`]],
     ['Size', [formatBytes(size)]],
   ]

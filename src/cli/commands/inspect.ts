@@ -32,7 +32,10 @@ export default class Inspect extends LookupCommand {
     const locator = await parseLocator(args.locator, 'registry')
     // All of an index is shown: its image is chosen afterwards.
     await using opened = await this.openImage(args.locator, { ...flags, platform: undefined }, context)
-    const names = locator.kind === 'registry' ? [formatReference(locator.reference)] : opened.names
+    const names =
+      locator.kind === 'registry'
+        ? [formatReference({ ...locator.reference, ...(opened.tags[0] && { tag: opened.tags[0] }) })]
+        : opened.names
     const [name] = names
     const found = await inspect(opened, context, { platform })
     if (flags.json) {
