@@ -222,6 +222,12 @@ Size     70B, without layers
 `)
   })
 
+  it('says nothing of images where it names none', () => {
+    const [, , nested] = index.platforms ?? []
+    const platforms = (nested?.platforms ?? []).filter(({ kind }) => kind === 'artifact')
+    expect(inspectScreen({ ...index, platforms }, OPTIONS)).not.toContain('No image')
+  })
+
   it('says so when there is no image to show', () => {
     expect(inspectScreen(index, OPTIONS)).toMatch(
       /\n\nNo image for linux\/\w+ here: choose one with --platform\n$/,

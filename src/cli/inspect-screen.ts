@@ -1,6 +1,7 @@
 import {
   formatPlatform,
   hostPlatform,
+  type IndexEntry,
   type InspectedArtifact,
   type InspectedImage,
   type Inspection,
@@ -70,13 +71,17 @@ function chosenLines(found: Inspection, options: ScreenOptions): string[] {
   const { image, artifact, platforms = [] } = found
   if (image === undefined && artifact === undefined) {
     const host = formatPlatform(hostPlatform())
-    return platforms.length === 0 ? [] : [`No image for ${host} here: choose one with --platform`]
+    return hasImages(platforms) ? [`No image for ${host} here: choose one with --platform`] : []
   }
   return fieldLines(
     [['Digest', [(image ?? artifact)?.digest]], ...detailFields(found, options)],
     options,
     LABELS,
   )
+}
+
+function hasImages(entries: readonly IndexEntry[]): boolean {
+  return entries.some(({ kind, platforms = [] }) => kind === 'image' || hasImages(platforms))
 }
 
 function detailFields({ image, artifact }: Inspection, options: ScreenOptions): Field[] {
