@@ -45,7 +45,8 @@ export default class Inspect extends LookupCommand {
     const screen = inspectScreen(found, {
       names,
       ...(locator.kind !== 'registry' && { file: args.locator, image: flags.image }),
-      width: process.stdout.columns ?? DEFAULT_WIDTH,
+      // A terminal that doesn't know its width says 0.
+      width: process.stdout.columns || DEFAULT_WIDTH,
       now: new Date(),
       style: process.env.TERM === 'dumb' ? 'ascii' : treeStyle(process.env),
     })
