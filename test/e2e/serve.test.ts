@@ -1,16 +1,13 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import bcrypt from 'bcryptjs'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeDockerArchive } from '../support/archive-builder.js'
 import { buildImage, writeLayout } from '../support/image-builder.js'
 import { cleanEnvironment, regctl, regctlWith, run } from '../support/run.js'
-import { type Service, startService } from '../support/service.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
-
-const START_FILE = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+import { serve as startServe } from './serve-process.js'
 
 describe('serve', () => {
   let folder: TemporaryFolder
@@ -30,16 +27,7 @@ describe('serve', () => {
 
   afterAll(() => folder[Symbol.asyncDispose]())
 
-  /** Starts it as a process on a free port. Disposing ends it as a user does. */
-  async function serve(...parameters: string[]): Promise<Service & { host: string }> {
-    const service = await startService(
-      process.execPath,
-      [START_FILE, 'serve', '--address', '127.0.0.1:0', ...parameters],
-      cleanEnvironment(folder.path),
-      ({ stdout }) => stdout().includes('\n'),
-    )
-    return Object.assign(service, { host: /127\.0\.0\.1:\d+/.exec(service.stdout())?.[0] ?? '' })
-  }
+  const serve = (...parameters: string[]) => startServe(folder.path, ...parameters)
 
   it('takes pushes into memory, logs requests, and ends well by SIGTERM', async () => {
     const service = await serve()

@@ -1,4 +1,4 @@
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import {
@@ -15,6 +15,7 @@ import { Htpasswd } from '../../server/htpasswd.js'
 import { createRegistryServer } from '../../server/server.js'
 import { SourceCollection } from '../../server/source-collection.js'
 import { BaseCommand, commonFlags } from '../base-command.js'
+import { openServeTls, serveTlsFlags, trustText } from '../serve-tls.js'
 
 export default class Serve extends BaseCommand {
   static override summary = 'Run a registry on this machine'
@@ -26,6 +27,7 @@ for each repository). With a source it shows the images of that file or folder, 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --address 127.0.0.1:5000 --data ./registry',
+    '<%= config.bin %> <%= command.id %> --tls self-signed --tls-name registry.example.com',
     '<%= config.bin %> <%= command.id %> image.tar',
   ]
 
@@ -50,12 +52,7 @@ for each repository). With a source it shows the images of that file or folder, 
       helpValue: 'FILE',
       description: 'Ask for a user name and password (bcrypt entries)',
     }),
-    'tls-cert': Flags.string({
-      helpValue: 'FILE',
-      description: 'Certificate in PEM',
-      dependsOn: ['tls-key'],
-    }),
-    'tls-key': Flags.string({ helpValue: 'FILE', description: 'Its key in PEM', dependsOn: ['tls-cert'] }),
+    ...serveTlsFlags,
     'allow-missing-blobs': Flags.boolean({
       description: 'Take image manifests whose config or layers are not there (sparse images)',
     }),
@@ -66,10 +63,7 @@ for each repository). With a source it shows the images of that file or folder, 
     const { args, flags } = await this.parse(Serve)
     const { host, port } = parseAddress(flags.address)
     await using repositories = await this.#openRepositories(args.source, flags.data)
-    const tls =
-      flags['tls-cert'] === undefined || flags['tls-key'] === undefined
-        ? undefined
-        : { cert: await readFile(flags['tls-cert']), key: await readFile(flags['tls-key']) }
+    const tls = await openServeTls(flags, host)
     await using server = createRegistryServer({
       repositories,
       readOnly: flags['read-only'] || args.source !== undefined,
@@ -82,7 +76,10 @@ for each repository). With a source it shows the images of that file or folder, 
     })
     const listening = await server.listen(host, port)
     const address = `${listening.host.includes(':') ? `[${listening.host}]` : listening.host}:${listening.port}`
-    if (flags.json) this.printJson({ address, tls: tls !== undefined })
+    const caFile = tls?.authorityFile
+    if (caFile !== undefined && !flags.quiet) process.stderr.write(trustText(address, caFile))
+    if (flags.json)
+      this.printJson({ address, tls: tls !== undefined, ...(caFile !== undefined && { caFile }) })
     else process.stdout.write(`Serving on ${tls === undefined ? 'http' : 'https'}://${address}\n`)
     await new Promise(resolve => this.interruption.signal.addEventListener('abort', resolve, { once: true }))
   }
