@@ -18,6 +18,21 @@ function authenticate(answers: FakeAnswer[], credential?: Credential) {
   return { send: authenticator.send, seen, clock }
 }
 
+test('no credentials are looked up until a registry asks for them, and then once', async () => {
+  const { send } = fakeSender({ status: 200 }, challenge(), token('t'), { status: 200 }, { status: 200 })
+  let asked = 0
+  const find = async () => {
+    asked++
+    return ada
+  }
+  const authenticator = new Authenticator(send, { find }, policy, () => 0)
+  await authenticator.send(requestOf())
+  expect(asked).toBe(0)
+  await authenticator.send(requestOf())
+  await authenticator.send(requestOf())
+  expect(asked).toBe(1)
+})
+
 test('R97: an identity token is exchanged by POST and stays out of the URL', async () => {
   const credential: Credential = { kind: 'identity-token', token: 'canary&=', from: 'test' }
   const { send, seen } = authenticate(

@@ -10,7 +10,8 @@ const MAXIMUM_SENDS = 3
 
 /** What is known about authenticating for one repository of one registry. */
 interface Session {
-  credential: Credential | undefined
+  /** Looked up when a challenge came, and not again: a public registry wakes no keychain. */
+  credential(): Promise<Credential | undefined>
   tokens: Token[]
   /** Token requests under way, by their scopes (rule R102). */
   pending: Map<string, Promise<Token>>
@@ -40,7 +41,7 @@ export class Authenticator {
   readonly #policy: UrlPolicy
   readonly #now: () => number
   readonly #challenges = new Map<string, Challenged>()
-  readonly #sessions = new Map<string, Promise<Session>>()
+  readonly #sessions = new Map<string, Session>()
 
   constructor(next: Send, credentials: CredentialLookup, policy: UrlPolicy, now: () => number = Date.now) {
     this.#next = next
@@ -54,10 +55,10 @@ export class Authenticator {
     let scopes = mergeScopes(request.scopes)
     let challenged = this.#challenges.get(request.endpoint.base.origin)
     for (let sent = 1; ; sent++) {
-      const session = await this.#session(request)
+      const session = this.#session(request)
       const authorization = await this.#authorize(request, session, challenged, scopes)
       const response = await this.#next(withHeader(request, authorization))
-      const credentialFrom = authorization === undefined ? undefined : session.credential?.from
+      const credentialFrom = authorization === undefined ? undefined : (await session.credential())?.from
       const answered = { ...response, credentialFrom }
       if (response.status !== 401 || !isSameOrigin(response.url, request.endpoint.base)) return answered
 
@@ -67,8 +68,8 @@ export class Authenticator {
       const asksMore = found.challenge.scheme === 'bearer' && !coversScopes(scopes, wider)
       const mayHelp =
         sent < MAXIMUM_SENDS && (authorization === undefined || asksMore || !authorization.isFresh)
-      if (!mayHelp || (found.challenge.scheme === 'basic' && session.credential?.kind !== 'password'))
-        return answered
+      const isBasic = found.challenge.scheme === 'basic'
+      if (!mayHelp || (isBasic && (await session.credential())?.kind !== 'password')) return answered
       if (authorization !== undefined) forget(session, authorization)
       this.#challenges.set(request.endpoint.base.origin, found)
       scopes = wider
@@ -76,17 +77,18 @@ export class Authenticator {
     }
   }
 
-  #session(request: RegistryRequest): Promise<Session> {
+  #session(request: RegistryRequest): Session {
+    const { registry, base } = request.endpoint
     const { resource = '' } = request.scopes[0] ?? {}
-    const key = `${request.endpoint.base.origin} ${resource}`
+    const key = `${base.origin} ${resource}`
     const known = this.#sessions.get(key)
     if (known !== undefined) return known
     // What concerns the registry as a whole, as its catalog does, goes by the credentials for the host.
-    const session = this.#credentials
-      .find(request.endpoint.registry, /^repository:(.+)$/.exec(resource)?.[1])
-      .then(credential => ({ credential, tokens: [], pending: new Map() }))
+    const repository = /^repository:(.+)$/.exec(resource)?.[1]
+    let found: Promise<Credential | undefined> | undefined
+    const credential = () => (found ??= this.#credentials.find(registry, repository))
+    const session: Session = { credential, tokens: [], pending: new Map() }
     this.#sessions.set(key, session)
-    session.catch(() => this.#sessions.delete(key))
     return session
   }
 
@@ -96,9 +98,9 @@ export class Authenticator {
     challenged: Challenged | undefined,
     scopes: readonly Scope[],
   ): Promise<Authorization | undefined> {
-    const { credential } = session
     if (challenged === undefined) return undefined
     if (challenged.challenge.scheme === 'basic') {
+      const credential = await session.credential()
       if (credential?.kind !== 'password') return undefined
       return { header: basicHeader(credential, { request }), scopes, isFresh: true }
     }
@@ -118,9 +120,10 @@ export class Authenticator {
     const key = scopes.map(formatScope).join(' ')
     const pending = session.pending.get(key)
     if (pending !== undefined) return await pending
-    const { credential } = session
-    const wanted = { challenge, challengedUrl: url, scopes, credential, request }
-    const fetching = fetchToken(this.#next, this.#policy, this.#now, wanted)
+    const fetching = session.credential().then(credential => {
+      const wanted = { challenge, challengedUrl: url, scopes, credential, request }
+      return fetchToken(this.#next, this.#policy, this.#now, wanted)
+    })
     session.pending.set(key, fetching)
     try {
       const token = await fetching
