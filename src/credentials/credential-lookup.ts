@@ -1,86 +1,138 @@
-import { runHelper } from './credential-helper.js'
-import { type Credential, type CredentialLookup, chainLookups } from './credential-store.js'
+import { messageOf } from '../errors.js'
 import {
-  type AskHelper,
-  dockerConfigLookup,
-  dockerConfigPath,
-  parseDockerConfig,
-  readDockerConfig,
-} from './docker-config.js'
+  type CredentialPlace,
+  describeCredential,
+  type FoundCredential,
+  type OpenedPlace,
+  type PlaceEntry,
+} from './credential-place.js'
+import type { Credential, CredentialLookup } from './credential-store.js'
+import { type CredentialLookupOptions, lookupPlaces } from './lookup-places.js'
 
-/** Where credentials come from. */
-export interface CredentialLookupOptions {
-  /** What was given on the command line; for every registry of the run. */
-  flags?: { username: string; password: string } | undefined
-  /** `DOCKER_AUTH_CONFIG`, `DOCKER_CONFIG` and `HOME` are read from it. */
-  environment: NodeJS.ProcessEnv
-  /** Takes one line about an entry or a helper that is no good. */
-  warn(message: string): void
-  /** Runs credential helpers; tests pass their own. */
-  askHelper?: AskHelper
+/** What a place had to say when it was asked for a registry's credentials. */
+export interface PlaceOutcome {
+  /** `DOCKER_AUTH_CONFIG`, `the keychain (Secret Service)`, a path. */
+  readonly place: string
+  /**
+   * - `absent`: the place is not there
+   * - `no-entry`: it has nothing for this registry
+   * - `used`: its entry is what the registry gets
+   * - `shadowed`: its entry is not used, since a place before it has one
+   * - `failed`: it can't be asked; unless it is the keychain, a look-up ends with this error
+   * - `not-asked`: the look-up has failed before
+   */
+  readonly state: 'absent' | 'no-entry' | 'used' | 'shadowed' | 'failed' | 'not-asked'
+  /** The entry, for `used` and `shadowed`. */
+  readonly entry?: PlaceEntry
+  /** For `absent` and `failed`, in words. */
+  readonly reason?: string
+}
+
+/** What a place keeps. */
+export interface PlaceContent {
+  readonly place: string
+  readonly entries: readonly PlaceEntry[]
+  /** Why it can't be read, in words. */
+  readonly reason?: string
+}
+
+/** The places where credentials are looked up, one after the other. */
+export interface CredentialChain extends CredentialLookup {
+  /** Asks every place in turn and tells what each said. Secrets are left out. */
+  explain(registry: string, repository?: string): Promise<PlaceOutcome[]>
+  /** What there is in each place, in the order in which they are asked. Secrets are left out. */
+  list(): Promise<PlaceContent[]>
+}
+
+/** A place that is opened when it is first asked, and not again. */
+interface LazyPlace extends Omit<CredentialPlace, 'open'> {
+  open(): Promise<OpenedPlace | undefined>
 }
 
 /**
- * The credentials of a run: flags, then `DOCKER_AUTH_CONFIG`, then Docker's config.json with its helpers. Files are read
- * when the first registry asks, and each registry is looked up once (rule R137).
+ * The credentials of a run: flags, `DOCKER_AUTH_CONFIG`, GitLab's variables, the keychain, `REGISTRY_AUTH_FILE`,
+ * Docker's config.json with its helpers, the auth.json of the containers tools, `~/.dockercfg`. A place is opened when
+ * a registry first asks, and each repository is looked up once.
  *
  * @throws (from `find`) CredentialError when a place holds something that can't be read
  */
-export function createCredentialLookup(options: CredentialLookupOptions): CredentialLookup {
-  const { flags, environment, warn } = options
-  const ask: AskHelper = options.askHelper ?? (request => runHelper({ ...request, environment }))
-  // In the order of the look-up. A keychain takes its place between the variable and the file.
-  const places: readonly (() => Promise<CredentialLookup | undefined>)[] = [
-    async () =>
-      flags === undefined ? undefined : fixed({ kind: 'password', ...flags, from: 'the command line' }),
-    async () => fromVariable(environment, warn, ask),
-    async () => {
-      const config = await readDockerConfig(dockerConfigPath(environment))
-      return config === undefined ? undefined : dockerConfigLookup(config, warn, ask)
+export function createCredentialLookup(options: CredentialLookupOptions): CredentialChain {
+  const places = lookupPlaces(options).map(openOnce)
+  const find = findIn(places, options.warn)
+  const known = new Map<string, Promise<Credential | undefined>>()
+  return {
+    find(registry, repository = '') {
+      const key = `${registry}/${repository}`
+      const found = known.get(key) ?? find(registry, repository === '' ? undefined : repository)
+      known.set(key, found)
+      return found
     },
-  ]
-  return remember(chainLookups(places.map(openOnce)))
+    explain: (registry, repository) => explain(places, registry, repository),
+    list: () => Promise.all(places.map(listPlace)),
+  }
 }
 
-function fixed(credential: Credential): CredentialLookup {
-  return { find: async () => credential }
+function openOnce(place: CredentialPlace): LazyPlace {
+  let opened: Promise<OpenedPlace | undefined> | undefined
+  return { ...place, open: () => (opened ??= place.open()) }
 }
 
-/** `DOCKER_AUTH_CONFIG` holds the text of a config.json, as CI systems set it (rule R128). */
-function fromVariable(
-  environment: NodeJS.ProcessEnv,
-  warn: (message: string) => void,
-  ask: AskHelper,
-): CredentialLookup | undefined {
-  const text = environment.DOCKER_AUTH_CONFIG
-  if (text === undefined || text.trim() === '') return undefined
-  try {
-    return dockerConfigLookup(parseDockerConfig(Buffer.from(text), 'DOCKER_AUTH_CONFIG'), warn, ask)
-  } catch {
-    warn('DOCKER_AUTH_CONFIG is left out: it is no JSON object')
+/** The first place that knows something wins. What fails and may is told once. */
+function findIn(places: readonly LazyPlace[], warn: (message: string) => void): CredentialLookup['find'] {
+  const failed = new Set<LazyPlace>()
+  return async (registry, repository) => {
+    for (const place of places) {
+      if (failed.has(place)) continue
+      try {
+        const found = await (await place.open())?.find(registry, repository)
+        if (found !== undefined) return found.credential
+      } catch (error) {
+        if (!place.isOptional) throw error
+        if (!failed.has(place)) warn(`${messageOf(error)}: going on without it`)
+        failed.add(place)
+      }
+    }
     return undefined
   }
 }
 
-/** Opens a place when it is first asked, and not again. */
-function openOnce(open: () => Promise<CredentialLookup | undefined>): CredentialLookup {
-  let opened: Promise<CredentialLookup | undefined> | undefined
-  return {
-    async find(registry, repository) {
-      opened ??= open()
-      return await (await opened)?.find(registry, repository)
-    },
+async function explain(
+  places: readonly LazyPlace[],
+  registry: string,
+  repository: string | undefined,
+): Promise<PlaceOutcome[]> {
+  const outcomes: PlaceOutcome[] = []
+  let isUsed = false
+  let isOver = false
+  for (const place of places) {
+    const { label, absence, isOptional } = place
+    if (isOver) {
+      outcomes.push({ place: label, state: 'not-asked' })
+      continue
+    }
+    try {
+      const opened = await place.open()
+      const found: FoundCredential | undefined = await opened?.find(registry, repository)
+      if (opened === undefined) outcomes.push({ place: label, state: 'absent', reason: absence })
+      else if (found === undefined) outcomes.push({ place: opened.label, state: 'no-entry' })
+      else {
+        const state = isUsed ? 'shadowed' : 'used'
+        outcomes.push({ place: opened.label, state, entry: describeCredential(found) })
+        isUsed = true
+      }
+    } catch (error) {
+      outcomes.push({ place: label, state: 'failed', reason: messageOf(error) })
+      isOver = !isOptional && !isUsed
+    }
   }
+  return outcomes
 }
 
-function remember(lookup: CredentialLookup): CredentialLookup {
-  const known = new Map<string, Promise<Credential | undefined>>()
-  return {
-    find(registry, repository) {
-      // No place so far keeps credentials by repository; asking a helper for each would wake it many times.
-      const found = known.get(registry) ?? lookup.find(registry, repository)
-      known.set(registry, found)
-      return found
-    },
+async function listPlace(place: LazyPlace): Promise<PlaceContent> {
+  try {
+    const opened = await place.open()
+    return { place: opened?.label ?? place.label, entries: (await opened?.list()) ?? [] }
+  } catch (error) {
+    return { place: place.label, entries: [], reason: messageOf(error) }
   }
 }

@@ -1,13 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { HelperRequest } from './credential-helper.js'
 import type { Credential } from './credential-store.js'
-import {
-  dockerConfigLookup,
-  dockerConfigPath,
-  matchKey,
-  parseDockerConfig,
-  readDockerConfig,
-} from './docker-config.js'
+import { dockerConfigPath, dockerConfigPlace, parseDockerConfig, readDockerConfig } from './docker-config.js'
 
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
@@ -15,15 +9,17 @@ function lookupOf(document: unknown, helpers: Record<string, Credential> = {}) {
   const warnings: string[] = []
   const asked: HelperRequest[] = []
   const config = parseDockerConfig(Buffer.from(JSON.stringify(document)), '/home/ada/config.json')
-  const lookup = dockerConfigLookup(
-    config,
-    message => warnings.push(message),
-    async request => {
+  const place = dockerConfigPlace(config, {
+    warn: message => warnings.push(message),
+    ask: async request => {
       asked.push(request)
       return helpers[request.helper]
     },
-  )
-  return { lookup, warnings, asked }
+  })
+  const lookup = {
+    find: async (registry: string) => (await place.find(registry))?.credential,
+  }
+  return { lookup, place, warnings, asked }
 }
 
 describe('R121: the place of config.json', () => {
@@ -89,37 +85,6 @@ describe('R122: an entry', () => {
   })
 })
 
-describe('R123, R124: the key', () => {
-  test.each([
-    ['r.example', 'r.example'],
-    ['https://r.example/v1/', 'r.example'],
-    ['http://R.Example', 'r.example'],
-    ['r.example:5000', 'r.example:5000'],
-    ['https://index.docker.io/v1/', 'docker.io'],
-    ['registry-1.docker.io', 'docker.io'],
-    ['https://docker.io', 'docker.io'],
-  ])('%s is for %s', (key, registry) => {
-    expect(matchKey(new Map([[key, 1]]), registry)).toEqual({ key, value: 1 })
-  })
-
-  test.each([
-    ['r.example', 'r.example:5000'],
-    ['r.example:5000', 'r.example'],
-    ['r.example', 'evil-r.example'],
-    ['r.example.evil', 'r.example'],
-  ])('%s is not for %s', (key, registry) => {
-    expect(matchKey(new Map([[key, 1]]), registry)).toBeUndefined()
-  })
-
-  test('that is exact wins', () => {
-    const entries = new Map([
-      ['https://r.example', 1],
-      ['r.example', 2],
-    ])
-    expect(matchKey(entries, 'r.example')?.value).toBe(2)
-  })
-})
-
 describe('R125: a helper', () => {
   const fromHelper: Credential = { kind: 'password', username: 'h', password: 'p', from: 'helper' }
 
@@ -145,4 +110,23 @@ describe('R125: a helper', () => {
     expect(await lookup.find('docker.io')).toMatchObject({ username: 'a', password: 'b' })
     expect(asked.map(({ server }) => server)).toEqual(['https://index.docker.io/v1/'])
   })
+})
+
+test('what is listed has no secrets, and names helpers without asking them', async () => {
+  const { place, asked } = lookupOf({
+    auths: {
+      'a.example': { auth: base64('ada:canary') },
+      'b.example': { identitytoken: 'canary' },
+      'c.example': {},
+    },
+    credHelpers: { 'd.example': 'own' },
+    credsStore: 'all',
+  })
+  expect(await place.list()).toEqual([
+    { key: 'd.example', kind: 'helper', helper: 'docker-credential-own' },
+    { key: 'c.example', kind: 'helper', helper: 'docker-credential-all' },
+    { key: 'a.example', kind: 'password', username: 'ada' },
+    { key: 'b.example', kind: 'identity-token' },
+  ])
+  expect(asked).toEqual([])
 })

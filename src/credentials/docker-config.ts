@@ -4,15 +4,19 @@ import { join } from 'node:path'
 import { isObject, parseJsonObject } from '../content/manifest.js'
 import { messageOf, systemCodeOf } from '../errors.js'
 import { CredentialError } from './credential-error.js'
-import { runHelper as askHelper, type HelperRequest } from './credential-helper.js'
-import type { Credential, CredentialLookup } from './credential-store.js'
+import type { HelperRequest } from './credential-helper.js'
+import {
+  describeCredential,
+  type FoundCredential,
+  type OpenedPlace,
+  type PlaceEntry,
+} from './credential-place.js'
+import type { Credential } from './credential-store.js'
 import { parseAuthEntry } from './docker-auth-entry.js'
+import { type MatchKey, matchKey, registryOf, serverOf } from './registry-keys.js'
 
 /** The most bytes of a settings file that are read (rule R236). */
 const CONFIG_LIMIT_BYTES = 4 * 1024 * 1024
-/** Under which key Docker keeps the login of Docker Hub, and what helpers are asked for (rules R124, R134). */
-const HUB_KEY = 'https://index.docker.io/v1/'
-const HUB_ALIASES = ['docker.io', 'index.docker.io', 'registry-1.docker.io']
 
 /** Runs a credential helper's `get`; undefined when it knows nothing. */
 export type AskHelper = (request: HelperRequest) => Promise<Credential | undefined>
@@ -36,7 +40,8 @@ export function dockerConfigPath(environment: NodeJS.ProcessEnv): string {
   )
 }
 
-function homeOf(environment: NodeJS.ProcessEnv): string {
+/** The user's own folder. */
+export function homeOf(environment: NodeJS.ProcessEnv): string {
   return environment.HOME ?? environment.USERPROFILE ?? homedir()
 }
 
@@ -47,10 +52,28 @@ function homeOf(environment: NodeJS.ProcessEnv): string {
  * @throws CredentialError `bad-docker-config` when it can't be read or is not JSON
  */
 export async function readDockerConfig(path: string): Promise<DockerConfig | undefined> {
+  const bytes = await readConfigFile(path)
+  return bytes === undefined ? undefined : parseDockerConfig(bytes, path)
+}
+
+/**
+ * Reads `~/.dockercfg`, which has the entries at its top: Docker's form before config.json (rule R130).
+ *
+ * @returns undefined when there is no such file
+ * @throws CredentialError `bad-docker-config` when it can't be read or is not JSON
+ */
+export async function readLegacyConfig(path: string): Promise<DockerConfig | undefined> {
+  const bytes = await readConfigFile(path)
+  if (bytes === undefined) return undefined
+  const auths = new Map(Object.entries(parseConfigJson(bytes, path)))
+  return { from: path, auths, credHelpers: new Map(), credsStore: undefined }
+}
+
+async function readConfigFile(path: string): Promise<Buffer | undefined> {
   try {
     const { size } = await stat(path)
     if (size > CONFIG_LIMIT_BYTES) throw badConfig(path, `it is larger than ${CONFIG_LIMIT_BYTES} bytes`)
-    return parseDockerConfig(await readFile(path), path)
+    return await readFile(path)
   } catch (error) {
     const code = systemCodeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
@@ -61,13 +84,7 @@ export async function readDockerConfig(path: string): Promise<DockerConfig | und
 
 /** @throws CredentialError `bad-docker-config` when it is no JSON object */
 export function parseDockerConfig(bytes: Uint8Array, from: string): DockerConfig {
-  let document: Record<string, unknown>
-  try {
-    document = parseJsonObject(bytes, 'it')
-  } catch (error) {
-    // The cause is left out: the words of the JSON parser can repeat what it read.
-    throw badConfig(from, messageOf(error))
-  }
+  const document = parseConfigJson(bytes, from)
   const helpers = isObject(document.credHelpers) ? Object.entries(document.credHelpers) : []
   const store = document.credsStore
   return {
@@ -75,6 +92,15 @@ export function parseDockerConfig(bytes: Uint8Array, from: string): DockerConfig
     auths: new Map(isObject(document.auths) ? Object.entries(document.auths) : []),
     credHelpers: new Map(helpers.flatMap(([host, name]) => (typeof name === 'string' ? [[host, name]] : []))),
     credsStore: typeof store === 'string' && store !== '' ? store : undefined,
+  }
+}
+
+function parseConfigJson(bytes: Uint8Array, from: string): Record<string, unknown> {
+  try {
+    return parseJsonObject(bytes, 'it')
+  } catch (error) {
+    // The cause is left out: the words of the JSON parser can repeat what it read.
+    throw badConfig(from, messageOf(error))
   }
 }
 
@@ -86,53 +112,64 @@ function badConfig(from: string, why: string, cause?: unknown): CredentialError 
   })
 }
 
+/** How a file of credentials is read. */
+export interface DockerConfigOptions {
+  /** Takes one line about an entry that is no good. */
+  warn(message: string): void
+  ask: AskHelper
+  /** How keys are compared; as Docker does when not given. */
+  match?: MatchKey
+}
+
 /**
- * Looks credentials up in a config.json: the registry's own helper, else the store of all, else the file's entries
- * (rule R125).
- *
- * @param warn takes one line about an entry that is no good
+ * A config.json as a place to look credentials up: the registry's own helper, else the store of all, else the file's
+ * entries (rule R125).
  */
-export function dockerConfigLookup(
-  config: DockerConfig,
-  warn: (message: string) => void,
-  ask: AskHelper = askHelper,
-): CredentialLookup {
+export function dockerConfigPlace(config: DockerConfig, options: DockerConfigOptions): OpenedPlace {
+  const { warn, match = matchKey } = options
   return {
-    async find(registry) {
-      const helper = matchKey(config.credHelpers, registry)
-      const name = helper?.value ?? config.credsStore
-      if (name !== undefined && name !== '') {
-        const server = registry === 'docker.io' ? HUB_KEY : (helper?.key ?? registry)
-        const credential = await ask({ helper: name, server, from: config.from, warn })
-        if (credential !== undefined) return credential
-      }
-      const entry = matchKey(config.auths, registry)
-      return entry === undefined ? undefined : parseAuthEntry(entry.value, entry.key, config.from, warn)
+    label: config.from,
+    async find(registry, repository) {
+      const found = await askHelperOf(config, registry, options)
+      if (found !== undefined) return found
+      const entry = match(config.auths, registry, repository)
+      if (entry === undefined) return undefined
+      const credential = parseAuthEntry(entry.value, entry.key, config.from, warn)
+      return credential === undefined ? undefined : { credential, key: entry.key }
     },
+    list: async () => listEntries(config, warn),
   }
 }
 
-/**
- * The entry for a registry: under exactly its name, else under a key that comes down to it without scheme and path.
- * Ports must match; upper and lower case don't count (rules R123, R124).
- */
-export function matchKey<T>(
-  entries: ReadonlyMap<string, T>,
+async function askHelperOf(
+  config: DockerConfig,
   registry: string,
-): { key: string; value: T } | undefined {
-  const names = registry === 'docker.io' ? [HUB_KEY, ...HUB_ALIASES] : [registry]
-  for (const key of names) {
-    const value = entries.get(key)
-    if (value !== undefined) return { key, value }
-  }
-  const hosts = new Set(names.map(hostOf))
-  for (const [key, value] of entries) if (hosts.has(hostOf(key))) return { key, value }
-  return undefined
+  { warn, ask }: DockerConfigOptions,
+): Promise<FoundCredential | undefined> {
+  const own = matchKey(config.credHelpers, registry)
+  const name = own?.value ?? config.credsStore
+  if (name === undefined || name === '') return undefined
+  const server = serverOf(registry) === registry ? (own?.key ?? registry) : serverOf(registry)
+  const credential = await ask({ helper: name, server, from: config.from, warn })
+  return credential === undefined
+    ? undefined
+    : { credential, key: server, helper: `docker-credential-${name}` }
 }
 
-function hostOf(key: string): string {
-  return key
-    .replace(/^https?:\/\//i, '')
-    .replace(/\/.*$/s, '')
-    .toLowerCase()
+/** Helpers come first, as they are asked first. An entry without content was left by one (rule R122). */
+function listEntries(config: DockerConfig, warn: (message: string) => void): PlaceEntry[] {
+  const byHelper = new Map([...config.credHelpers].map(([key, name]) => [registryOf(key), { key, name }]))
+  const plain: PlaceEntry[] = []
+  for (const [key, value] of config.auths) {
+    const credential = parseAuthEntry(value, key, config.from, warn)
+    if (credential !== undefined) plain.push(describeCredential({ credential, key }))
+    else if (config.credsStore !== undefined && isObject(value) && Object.keys(value).length === 0) {
+      const registry = registryOf(key)
+      if (!byHelper.has(registry)) byHelper.set(registry, { key, name: config.credsStore })
+    }
+  }
+  const helped = [...byHelper.values()].map(
+    ({ key, name }): PlaceEntry => ({ key, kind: 'helper', helper: `docker-credential-${name}` }),
+  )
+  return [...helped, ...plain]
 }
