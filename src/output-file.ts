@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RegctlError } from './errors.js'
-import { createExclusive, syncFolder, uniqueName } from './layout/atomic-file.js'
+import { createExclusive, syncFolder, uniqueName } from './files/atomic-file.js'
 
 /**
  * Writes a stream to where the user wants it.

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
 import { type Expected, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from './atomic-file.js'
+import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from '../files/atomic-file.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 

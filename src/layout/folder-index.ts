@@ -1,10 +1,10 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, replaceFile } from './atomic-file.js'
+import { openRegular, replaceFile } from '../files/atomic-file.js'
+import { withLock } from '../files/lock-file.js'
 import { EMPTY_INDEX, formatIndexJson, type IndexJson, parseIndexJson } from './index-json.js'
 import { INDEX_FILE, INDEX_LIMIT_BYTES, noIndexFile, tooLarge } from './layout-format.js'
-import { withLock } from './lock-file.js'
 import { Serial } from './serial.js'
 
 /** A name that no layout has a use for, and that says whose it is. */
@@ -66,7 +66,7 @@ export class FolderIndex {
    * Changes the index. `change` gets what is there at that moment and gives what shall be there; when that is the same
    * object, nothing is written.
    *
-   * @throws LayoutError `layout-locked`, or `too-large` when the index would be too large to be read again
+   * @throws FileError `file-locked`; LayoutError `too-large` when the index would be too large to be read again
    */
   async update(change: (index: IndexJson) => IndexJson | Promise<IndexJson>): Promise<void> {
     await this.#changes.run('index', () => this.#update(change))

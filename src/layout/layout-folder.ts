@@ -1,7 +1,7 @@
 import { mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, replaceFile } from './atomic-file.js'
+import { openRegular, replaceFile } from '../files/atomic-file.js'
 import { LayoutError } from './layout-error.js'
 import {
   checkLayoutFile,

@@ -1,7 +1,7 @@
 import { rmdirSync, rmSync } from 'node:fs'
 import { mkdir, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import { uniqueName } from './atomic-file.js'
+import { uniqueName } from '../files/atomic-file.js'
 
 /**
  * A hidden folder beside a file or folder that is to appear whole: on the same file system, so that a rename puts it in

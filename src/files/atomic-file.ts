@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Expected, verifyStream } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { LayoutError } from './layout-error.js'
+import { FileError } from './file-error.js'
 
 /** Does not follow a link in the last part of a path (rule R224). Windows has no such flag, and few links. */
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
@@ -26,7 +26,7 @@ export async function createExclusive(path: string): Promise<FileHandle> {
  * Opens a regular file for reading. The caller closes it.
  *
  * @returns undefined when nothing is there
- * @throws LayoutError `unsafe-link` for a symbolic link, `bad-member-type` for anything else that is no regular file
+ * @throws FileError `unsafe-link` for a symbolic link, `bad-member-type` for anything else that is no regular file
  */
 export async function openRegular(path: string): Promise<FileHandle | undefined> {
   let file: FileHandle
@@ -37,7 +37,7 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
     const code = systemCodeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
     if (code === 'ELOOP') {
-      throw new LayoutError(`${path} is a symbolic link, which is not followed`, {
+      throw new FileError(`${path} is a symbolic link, which is not followed`, {
         kind: 'corrupt',
         code: 'unsafe-link',
         cause: error,
@@ -47,7 +47,7 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   }
   if ((await file.stat()).isFile()) return file
   await file.close()
-  throw new LayoutError(`${path} is not a regular file`, { kind: 'corrupt', code: 'bad-member-type' })
+  throw new FileError(`${path} is not a regular file`, { kind: 'corrupt', code: 'bad-member-type' })
 }
 
 /** Writes a new file, and waits until it is on the disk. */

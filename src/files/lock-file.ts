@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from '../content/manifest.js'
 import { systemCodeOf } from '../errors.js'
 import { createExclusive, uniqueName } from './atomic-file.js'
-import { LayoutError } from './layout-error.js'
+import { FileError } from './file-error.js'
 
 /** How long to wait for another writer. What is done under the lock takes milliseconds. */
 const PATIENCE_MS = 30_000
@@ -29,7 +29,7 @@ const held = new Set<string>()
  * process that died on this machine is taken over.
  *
  * @param path of the lock file, in a folder that exists
- * @throws LayoutError `layout-locked` when another writer keeps it too long
+ * @throws FileError `file-locked` when another writer keeps it too long
  */
 export async function withLock<T>(
   path: string,
@@ -58,9 +58,9 @@ async function acquire(path: string, token: string, patienceMs: number): Promise
     if (holder === undefined) continue
     if (isStale(holder)) await removeStale(path, holder)
     else if (Date.now() >= deadline) {
-      throw new LayoutError(`another process (${holder.pid} on ${holder.host}) keeps ${path} locked`, {
+      throw new FileError(`another process (${holder.pid} on ${holder.host}) keeps ${path} locked`, {
         kind: 'failed',
-        code: 'layout-locked',
+        code: 'file-locked',
         hint: `If no such process is at work, remove ${path}`,
       })
     } else await sleep(pauseMs)
