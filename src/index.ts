@@ -1,7 +1,5 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
-export { describeLocator } from './archive-names.js'
-export { type Comparison, compareImages, type Difference, type NamedRoot } from './compare-images.js'
 export type { LayerCompression } from './compression/layer-compression.js'
 export { proxiesFrom } from './config/proxies.js'
 export { ContentError } from './content/content-error.js'
@@ -41,42 +39,66 @@ export { type Conversion, ConvertedSource } from './convert/converted-source.js'
 export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetResult } from './copy/copy.js'
 export { platformRoot } from './copy/platform-root.js'
 export { type PlatformSubset, platformSubset } from './copy/platform-subset.js'
-export type { Destination } from './copy-destinations.js'
-export { ImageCopy, type ImageCopyOptions, type LocatorCopyOptions } from './copy-image.js'
-export { RepositoryCopy, type RepositoryCopyOptions, type TagCopyResult } from './copy-repository.js'
-export type { ImageCopyResult, RootSelection } from './copy-root.js'
 export { createCredentialLookup } from './credentials/credential-lookup.js'
-export { type DeleteOptions, type DeleteResult, deleteImages } from './delete.js'
-export { type Deletion, deletionName, type TagsOfDigest } from './deletion.js'
-export { describeRoot } from './describe-root.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
-export { type ExportOptions, type ExportResult, exportImage } from './export-image.js'
-export { selectImage } from './image-selection.js'
-export { type Inspection, type InspectOptions, inspect } from './inspect.js'
-export type { Healthcheck, HistoryEntry, RunConfig } from './inspect-config.js'
-export type { IndexEntry } from './inspect-entries.js'
-export type { InspectedArtifact, InspectedImage, InspectedLayer } from './inspect-image.js'
+export { type ExportOptions, type ExportResult, exportImage } from './export/export-image.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
-export { type ListedImage, listImages } from './list-images.js'
-export { chooseNames, type ListSelection, listTags, type TagListOptions } from './list-tags.js'
+export { describeRoot } from './lookup/describe-root.js'
+export { type Inspection, type InspectOptions, inspect } from './lookup/inspect.js'
+export type { Healthcheck, HistoryEntry, RunConfig } from './lookup/inspect-config.js'
+export type { IndexEntry } from './lookup/inspect-entries.js'
+export type { InspectedArtifact, InspectedImage, InspectedLayer } from './lookup/inspect-image.js'
+export { type ListedImage, listImages } from './lookup/list-images.js'
+export { type OpenedBlob, openBlobOf } from './lookup/open-blob.js'
+export { type RawConfig, readConfig } from './lookup/read-config.js'
+export { nameOfType } from './lookup/referrer-kind.js'
+export {
+  type FlatReferrer,
+  flattenReferrers,
+  type ReferrerSelection,
+  selectReferrers,
+} from './lookup/referrer-selection.js'
+export {
+  type ReferrerNode,
+  type ReferrerTreeOptions,
+  readReferrerTree,
+  type SubjectNode,
+} from './lookup/referrer-tree.js'
+export { describeLocator } from './open/archive-names.js'
+export { selectImage } from './open/image-selection.js'
 export {
   type FileFormat,
   type LocalLocator,
   type Locator,
   parseLocalLocator,
   parseLocator,
-} from './location.js'
-export { type OpenedBlob, openBlobOf } from './open-blob.js'
-export { type OpenOptions, openImageFile } from './open-image-file.js'
-export { type OpenedImages, openImages } from './open-images.js'
-export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open-sink.js'
-export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open-source.js'
-export { refuseTerminal, writeOutput } from './output-file.js'
-export { parseRegistry } from './parse-registry.js'
-export { type BegunPull, type PulledImage, type PullObserver, type PullOptions, pull } from './pull.js'
-export { PullError, type PullPlan, type PullPlanOptions, planPull } from './pull-plan.js'
+} from './open/location.js'
+export { type OpenOptions, openImageFile } from './open/open-image-file.js'
+export { formatFor, type OpenedSink, openSink, type SinkOptions } from './open/open-sink.js'
+export { labelOf, type OpenedSource, openSource, type SourceOptions } from './open/open-source.js'
+export { refuseTerminal, writeOutput } from './open/output-file.js'
+export { parseRegistry } from './open/parse-registry.js'
+export { RegistryClient } from './registry/client.js'
+export { type DeleteOptions, type DeleteResult, deleteImages } from './tags/delete.js'
+export { type Deletion, deletionName, type TagsOfDigest } from './tags/deletion.js'
+export { chooseNames, type ListSelection, listTags, type TagListOptions } from './tags/list-tags.js'
+export { type TagOptions, type TagResult, tagImage } from './tags/tag.js'
+export type { TagName } from './tags/tag-names.js'
+export { type NameSelection, nameFilter } from './tags/tag-patterns.js'
+export type { Destination } from './transfer/copy-destinations.js'
+export { ImageCopy, type ImageCopyOptions, type LocatorCopyOptions } from './transfer/copy-image.js'
+export { RepositoryCopy, type RepositoryCopyOptions, type TagCopyResult } from './transfer/copy-repository.js'
+export type { ImageCopyResult, RootSelection } from './transfer/copy-root.js'
+export {
+  type BegunPull,
+  type PulledImage,
+  type PullObserver,
+  type PullOptions,
+  pull,
+} from './transfer/pull.js'
+export { PullError, type PullPlan, type PullPlanOptions, planPull } from './transfer/pull-plan.js'
 export {
   type ImagePush,
   type PushResult,
@@ -86,30 +108,14 @@ export {
   planPushAll,
   push,
   pushedDigest,
-} from './push.js'
-export { type RawConfig, readConfig } from './read-config.js'
-export { nameOfType } from './referrer-kind.js'
-export {
-  type FlatReferrer,
-  flattenReferrers,
-  type ReferrerSelection,
-  selectReferrers,
-} from './referrer-selection.js'
-export {
-  type ReferrerNode,
-  type ReferrerTreeOptions,
-  readReferrerTree,
-  type SubjectNode,
-} from './referrer-tree.js'
-export { RegistryClient } from './registry/client.js'
-export { type NamedImage, servedImages } from './served-images.js'
-export { type TagOptions, type TagResult, tagImage } from './tag.js'
-export type { TagName } from './tag-names.js'
-export { type NameSelection, nameFilter } from './tag-patterns.js'
+} from './transfer/push.js'
+export { type NamedImage, servedImages } from './transfer/served-images.js'
+export { type Comparison, compareImages, type Difference, type NamedRoot } from './verify/compare-images.js'
+export { type OpenedImages, openImages } from './verify/open-images.js'
 export {
   type Finding,
   ImageVerifier,
   type Verified,
   type VerifyOptions,
-} from './verify-image.js'
-export { verifyRoots } from './verify-roots.js'
+} from './verify/verify-image.js'
+export { verifyRoots } from './verify/verify-roots.js'

@@ -3,15 +3,15 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const SRC = fileURLToPath(new URL('../src/', import.meta.url))
+const SRC = fileURLToPath(new URL('../src', import.meta.url))
 
 const BASE = ['errors.ts', 'limit.ts']
 const STORES = ['layout', 'docker-archive', 'registry']
 
-/**
- * Which part may import which, besides itself. A part is a folder of src or a file at its top. Files at the top that
- * are not named here put the parts together, and may import all but the command line.
- */
+/** What knows one way of storing images, or none: all that an image is opened with. */
+const OPENING = [...BASE, 'content', 'files', 'copy', ...STORES, 'archive', 'tar']
+
+/** Which part may import which, besides itself. A part is a folder of src or a file at its top. */
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'errors.ts': [],
   'limit.ts': [],
@@ -24,12 +24,19 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   archive: [...BASE, 'content', 'tar', 'compression'],
   layout: [...BASE, 'content', 'files', 'tar', 'compression', 'archive'],
   'docker-archive': [...BASE, 'content', 'tar', 'compression', 'archive'],
-  export: [...BASE, 'content', 'tar', 'compression', 'archive'],
   convert: [...BASE, 'content', 'compression'],
   registry: [...BASE, 'content', 'credentials', 'config'],
   // The heart of it: copying knows no particular store.
   copy: [...BASE, 'content'],
   server: [...BASE, 'content'],
+  // Where an image can be, and opening it there: the first that knows every store.
+  open: OPENING,
+  // What the verbs do, on images that were opened.
+  transfer: [...BASE, 'content', 'open', 'copy', 'convert', ...STORES, 'tags'],
+  tags: [...BASE, 'content', 'open', 'copy', ...STORES],
+  lookup: [...BASE, 'content', 'open', 'copy', 'compression', 'registry'],
+  verify: [...BASE, 'content', 'open', 'copy', 'compression', 'archive', ...STORES, 'lookup'],
+  export: [...BASE, 'content', 'open', 'copy', 'tar', 'compression', 'archive'],
   // The command line is a user of the library like any other.
   cli: ['index.ts', 'server'],
 }
@@ -54,6 +61,11 @@ describe('the architecture', () => {
       return allowed !== undefined && part !== other && !allowed.includes(other)
     })
     expect(offending.map(describeImport)).toEqual([])
+  })
+
+  it('has nothing at the top of the tree but what all use, and the public API', () => {
+    const top = sourceFiles(SRC).filter(file => !file.includes('/'))
+    expect(top.sort()).toEqual([...BASE, 'index.ts'].sort())
   })
 
   it('keeps the command line out of the library', () => {

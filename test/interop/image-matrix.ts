@@ -4,12 +4,12 @@ import { isDigest } from '../../src/content/digest.js'
 import type { ImageEntry } from '../../src/content/image-file.js'
 import { parseManifest } from '../../src/content/manifest.js'
 import { anonymous } from '../../src/credentials/credential-store.js'
-import { type FileFormat, parseLocator } from '../../src/location.js'
-import { openImageFile } from '../../src/open-image-file.js'
-import { pull } from '../../src/pull.js'
-import { planPull } from '../../src/pull-plan.js'
-import { type PushResult, push } from '../../src/push.js'
+import { type FileFormat, parseLocator } from '../../src/open/location.js'
+import { openImageFile } from '../../src/open/open-image-file.js'
 import { RegistryClient } from '../../src/registry/client.js'
+import { pull } from '../../src/transfer/pull.js'
+import { planPull } from '../../src/transfer/pull-plan.js'
+import { type PushResult, push } from '../../src/transfer/push.js'
 
 /** One image of a file after its push. */
 export interface PushedImage {

@@ -1,0 +1,55 @@
+import { join } from 'node:path'
+import { createContext } from '../content/context.js'
+import type { Context, Source } from '../content/store.js'
+import { ConvertedSource } from '../convert/converted-source.js'
+import { type CopyOptions, type CopyResult, type CopyTarget, copy } from '../copy/copy.js'
+import { LayoutStore } from '../layout/layout-store.js'
+
+/**
+ * Makes the layers of images plain on their way to a target. What is downloaded is gathered first, as it is, so that
+ * it moves as in every other copy; then each layer is uncompressed, once however many images share it. The configs, and with them the
+ * image IDs, stay.
+ */
+export class PlainImages implements AsyncDisposable {
+  readonly #gathered: LayoutStore
+  readonly #plain: ConvertedSource
+
+  private constructor(gathered: LayoutStore, folder: string) {
+    this.#gathered = gathered
+    this.#plain = new ConvertedSource(gathered, { compression: { algorithm: 'none' } }, folder)
+  }
+
+  /**
+   * @param folder for everything that is gathered and uncompressed; the caller removes it
+   * @param label for messages
+   */
+  static async open(folder: string, label: string): Promise<PlainImages> {
+    return new PlainImages(await LayoutStore.open(join(folder, 'gathered'), { create: true, label }), folder)
+  }
+
+  /**
+   * Copies an image as `copy` does, with plain layers; the numbers are those of what was downloaded.
+   *
+   * @returns as `copy`; `root` is the manifest that was made
+   */
+  async copy(
+    source: Source,
+    root: string,
+    target: CopyTarget,
+    context: Context,
+    options: CopyOptions,
+  ): Promise<CopyResult> {
+    const download = await copy(source, root, [{ sink: this.#gathered, tags: [] }], context, options)
+    if (download.root === undefined || download.targets.some(({ error }) => error !== undefined))
+      return download
+    // What happens here is no download, and nobody watches a download of it.
+    const silent = createContext({ signal: context.signal })
+    const made = await copy(this.#plain, download.root.digest, [target], silent, options)
+    const error = made.targets[0]?.error
+    return { ...made, targets: download.targets.map(result => ({ ...result, error })) }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#plain[Symbol.asyncDispose]()
+  }
+}
