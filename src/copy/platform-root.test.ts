@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { buildImage, buildIndex } from '../../test/support/image-builder.js'
 import { createContext } from '../content/context.js'
 import type { Platform } from '../content/descriptor.js'
+import { CONFIG_LIMIT_BYTES } from '../content/manifest.js'
 import { MemoryStore } from '../content/memory-store.js'
 import { formatPlatform } from '../content/platform.js'
 import type { RawManifest } from '../content/store.js'
@@ -93,5 +94,22 @@ describe('platformRoot', () => {
       code: 'no-such-platform',
       hint: 'It has linux/amd64',
     })
+  })
+
+  it('R205, R236: believes no config that is another than its manifest names, or too large to be one', async () => {
+    const { manifest, blobs, config } = await buildImage({ platform: AMD })
+    const bytes = blobs.get(config.digest) ?? Buffer.alloc(0)
+    const other = Buffer.from(bytes.toString().replace('amd64', 'arm64'))
+    for (const [content, code] of [
+      [other, 'digest-mismatch'],
+      [Buffer.alloc(CONFIG_LIMIT_BYTES + 1, 32), 'too-large'],
+    ] as const) {
+      const source = Object.assign(new MemoryStore('lying'), {
+        getManifest: async () => manifest,
+        openBlob: async () => Readable.from([content]),
+      })
+      const chosen = platformRoot({ source, root: manifest.descriptor.digest }, ARM64, context)
+      await expect(chosen).rejects.toMatchObject({ kind: 'corrupt', code })
+    }
   })
 })
