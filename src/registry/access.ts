@@ -114,7 +114,7 @@ export function responseError(
     attempts: response.attempts,
     reason,
     outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
-    hint: extra.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
+    hint: extra.hint ?? response.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
   })
 }
 

@@ -1,26 +1,34 @@
-import type { Credential, CredentialLookup } from '../credentials/credential-store.js'
+import type { CredentialLookup } from '../credentials/credential-store.js'
 import { type Challenge, chooseChallenge, parseChallenges } from './challenge.js'
-import { coversScopes, formatScope, mergeScopes, parseScopes, type Scope } from './scope.js'
+import { clockHint } from './clock-hint.js'
+import { sanitize } from './error-body.js'
+import { RegistryError, waysToLogIn } from './registry-error.js'
+import { coversScopes, mergeScopes, type Scope, widerScopes } from './scope.js'
+import type { Secrets } from './secrets.js'
 import { headerValues, type RegistryRequest, type RegistryResponse, type Send } from './send.js'
 import { basicHeader, fetchToken, type Token } from './token.js'
+import { TokenSession } from './token-session.js'
 import { isSameOrigin, type UrlPolicy } from './urls.js'
 
 /** Without credentials, with a token, and with one that holds more: a server that asks for ever more ends here. */
 const MAXIMUM_SENDS = 3
+const PING_LIMIT_BYTES = 64 * 1024
 
-/** What is known about authenticating for one repository of one registry. */
-interface Session {
-  /** Looked up when a challenge came, and not again: a public registry wakes no keychain. */
-  credential(): Promise<Credential | undefined>
-  tokens: Token[]
-  /** Token requests under way, by their scopes (rule R102). */
-  pending: Map<string, Promise<Token>>
+/** What an {@link Authenticator} works with. */
+export interface AuthenticatorOptions {
+  credentials: CredentialLookup
+  policy: UrlPolicy
+  /** Gets every credential and token before it is used, so that nobody shows it. */
+  secrets: Secrets
+  /** Our clock, in milliseconds since 1970. */
+  now: () => number
 }
 
 /** What goes with a request. */
 interface Authorization {
   header: string
-  scopes: readonly Scope[]
+  /** Undefined for Basic. */
+  token?: Token
   /** It was got for this very request, so that the same again would not help. */
   isFresh: boolean
 }
@@ -32,124 +40,135 @@ interface Challenged {
 }
 
 /**
- * Answers challenges (rules R88 to R108). Credentials go to the origin of the registry that the user named; neither a
+ * Answers challenges (rules R88 to R110). Credentials go to the origin of the registry that the user named; neither a
  * redirect nor an upload location elsewhere gets them, nor starts a login (rules R209, R211).
+ *
+ * A token is looked after before each request, so that it never runs out within one (rule R109). A 401 all the same has
+ * the request sent again, its body opened anew; that costs none of its attempts (rule R108).
  */
 export class Authenticator {
   readonly #next: Send
-  readonly #credentials: CredentialLookup
-  readonly #policy: UrlPolicy
-  readonly #now: () => number
+  readonly #options: AuthenticatorOptions
   readonly #challenges = new Map<string, Challenged>()
-  readonly #sessions = new Map<string, Session>()
+  /** By origin and credential. */
+  readonly #sessions = new Map<string, TokenSession>()
+  /** By origin and repository. */
+  readonly #found = new Map<string, Promise<TokenSession>>()
 
-  constructor(next: Send, credentials: CredentialLookup, policy: UrlPolicy, now: () => number = Date.now) {
+  constructor(next: Send, options: AuthenticatorOptions) {
     this.#next = next
-    this.#credentials = credentials
-    this.#policy = policy
-    this.#now = now
+    this.#options = options
   }
 
   readonly send: Send = async request => {
-    if (!isSameOrigin(request.url, request.endpoint.base)) return await this.#next(request)
+    const { base } = request.endpoint
+    if (!isSameOrigin(request.url, base)) return await this.#next(request)
     let scopes = mergeScopes(request.scopes)
-    let challenged = this.#challenges.get(request.endpoint.base.origin)
+    let challenged = this.#challenges.get(base.origin)
     for (let sent = 1; ; sent++) {
-      const session = this.#session(request)
-      const authorization = await this.#authorize(request, session, challenged, scopes)
+      // Credentials are looked up when a challenge came, and not before: a public registry wakes no keychain.
+      const former = challenged === undefined ? undefined : await this.#sessionFor(request)
+      const authorization = former && (await this.#authorize(request, former, challenged, scopes))
       const response = await this.#next(withHeader(request, authorization))
-      const credentialFrom = authorization === undefined ? undefined : (await session.credential())?.from
-      const answered = { ...response, credentialFrom }
-      if (response.status !== 401 || !isSameOrigin(response.url, request.endpoint.base)) return answered
+      const credentialFrom = authorization === undefined ? undefined : former?.credential?.from
+      if (response.status !== 401 || !isSameOrigin(response.url, base)) return { ...response, credentialFrom }
 
       const found = await this.#challengeOf(response, request, challenged)
-      if (found === undefined) return answered
-      const wider = mergeScopes(scopes, parseScopes(found.challenge.parameters.get('scope') ?? ''))
-      const asksMore = found.challenge.scheme === 'bearer' && !coversScopes(scopes, wider)
-      const mayHelp =
-        sent < MAXIMUM_SENDS && (authorization === undefined || asksMore || !authorization.isFresh)
-      const isBasic = found.challenge.scheme === 'basic'
-      if (!mayHelp || (isBasic && (await session.credential())?.kind !== 'password')) return answered
-      if (authorization !== undefined) forget(session, authorization)
-      this.#challenges.set(request.endpoint.base.origin, found)
-      scopes = wider
+      const session = found && (await this.#sessionFor(request))
+      const asked = found === undefined ? scopes : widerScopes(scopes, scopesOf(found))
+      const isWider = !coversScopes(scopes, asked) || isElsewhere(found, challenged)
+      const mayHelp = session !== undefined && isWorthAnother(found, authorization, isWider, session)
+      if (!mayHelp || sent >= MAXIMUM_SENDS) {
+        const hint = clockHint(response, authorization?.token, request, this.#options.now())
+        return { ...response, credentialFrom, ...(hint !== undefined && { hint }) }
+      }
+      if (authorization?.token !== undefined) {
+        const isShort = found?.challenge.parameters.get('error') === 'insufficient_scope'
+        session.refuse(authorization.token, isShort ? request.scopes : undefined)
+      }
+      if (found !== undefined) this.#challenges.set(base.origin, found)
+      scopes = asked
       challenged = found
     }
   }
 
-  #session(request: RegistryRequest): Session {
-    const { registry, base } = request.endpoint
+  #sessionFor(request: RegistryRequest): Promise<TokenSession> {
+    const { origin } = request.endpoint.base
     const { resource = '' } = request.scopes[0] ?? {}
-    const key = `${base.origin} ${resource}`
-    const known = this.#sessions.get(key)
+    const key = `${origin} ${resource}`
+    const known = this.#found.get(key)
     if (known !== undefined) return known
     // What concerns the registry as a whole, as its catalog does, goes by the credentials for the host.
-    const repository = /^repository:(.+)$/.exec(resource)?.[1]
-    let found: Promise<Credential | undefined> | undefined
-    const credential = () => (found ??= this.#credentials.find(registry, repository))
-    const session: Session = { credential, tokens: [], pending: new Map() }
+    const name = /^repository:(.+)$/.exec(resource)?.[1]
+    const found = this.#openSession(origin, request.endpoint.registry, name)
+    this.#found.set(key, found)
+    found.catch(() => this.#found.delete(key))
+    return found
+  }
+
+  /** Repositories that have the same credential share its tokens. */
+  async #openSession(origin: string, registry: string, repository?: string): Promise<TokenSession> {
+    const { credentials, policy, secrets, now } = this.#options
+    const credential = await credentials.find(registry, repository)
+    const key = JSON.stringify([origin, credential])
+    const known = this.#sessions.get(key)
+    if (known !== undefined) return known
+    if (credential !== undefined) secrets.addCredential(credential)
+    const session = new TokenSession(
+      credential,
+      async wanted => {
+        const token = await fetchToken(this.#next, policy, now, wanted)
+        for (const secret of [token.value, token.refreshToken ?? '']) secrets.add(secret)
+        return token
+      },
+      now,
+    )
     this.#sessions.set(key, session)
     return session
   }
 
   async #authorize(
     request: RegistryRequest,
-    session: Session,
+    session: TokenSession,
     challenged: Challenged | undefined,
     scopes: readonly Scope[],
   ): Promise<Authorization | undefined> {
+    const { credential } = session
     if (challenged === undefined) return undefined
-    if (challenged.challenge.scheme === 'basic') {
-      const credential = await session.credential()
+    const { challenge, url } = challenged
+    if (challenge.scheme === 'basic') {
       if (credential?.kind !== 'password') return undefined
-      return { header: basicHeader(credential, { request }), scopes, isFresh: true }
+      return { header: basicHeader(credential, { request }), isFresh: true }
     }
-    const held = session.tokens.find(
-      token => token.renewAt > this.#now() && coversScopes(token.scopes, scopes),
-    )
-    const token = held ?? (await this.#newToken(request, session, challenged, scopes))
-    return { header: `Bearer ${token.value}`, scopes, isFresh: held === undefined }
-  }
-
-  async #newToken(
-    request: RegistryRequest,
-    session: Session,
-    { challenge, url }: Challenged,
-    scopes: readonly Scope[],
-  ): Promise<Token> {
-    const key = scopes.map(formatScope).join(' ')
-    const pending = session.pending.get(key)
-    if (pending !== undefined) return await pending
-    const fetching = session.credential().then(credential => {
-      const wanted = { challenge, challengedUrl: url, scopes, credential, request }
-      return fetchToken(this.#next, this.#policy, this.#now, wanted)
-    })
-    session.pending.set(key, fetching)
-    try {
-      const token = await fetching
-      session.tokens = [token, ...session.tokens.filter(other => other.renewAt > this.#now())]
-      return token
-    } finally {
-      session.pending.delete(key)
-    }
+    const { token, isFresh } = await session.get({ challenge, challengedUrl: url, scopes, request })
+    return { header: `Bearer ${token.value}`, token, isFresh }
   }
 
   /**
    * The challenge of a 401. One without any is asked for by a ping (rule R3); a Basic after a Bearer means a token with
    * too little in it, not another scheme (rule R93).
+   *
+   * @throws RegistryError `unknown-challenge` when there is one, and none that can be answered (rule R88)
    */
   async #challengeOf(
     response: RegistryResponse,
     request: RegistryRequest,
     former: Challenged | undefined,
   ): Promise<Challenged | undefined> {
-    const challenge = chooseChallenge(parseChallenges(headerValues(response, 'www-authenticate')))
+    const headers = headerValues(response, 'www-authenticate')
+    const challenge = chooseChallenge(parseChallenges(headers))
     if (challenge?.scheme === 'basic' && former?.challenge.scheme === 'bearer') return former
     if (challenge !== undefined) return { challenge, url: response.url }
     if (former !== undefined) return former
+    if (headers.some(header => header.trim() !== '')) throw unknownChallenge(request, response, headers)
+    return await this.#ping(request)
+  }
+
+  async #ping(request: RegistryRequest): Promise<Challenged | undefined> {
     const url = new URL('/v2/', request.endpoint.base)
-    const { body: _body, collectLimitBytes: _limit, ...rest } = request
-    const ping = await this.#next({ ...rest, method: 'GET', url, headers: {}, collectLimitBytes: 64 * 1024 })
+    const { body: _body, ...rest } = request
+    const asked = { ...rest, method: 'GET', url, headers: {}, collectLimitBytes: PING_LIMIT_BYTES } as const
+    const ping = await this.#next(asked)
     const pinged = chooseChallenge(parseChallenges(headerValues(ping, 'www-authenticate')))
     if (pinged === undefined || !isSameOrigin(ping.url, request.endpoint.base)) return undefined
     // The scope of a ping is a placeholder (rule R91).
@@ -158,11 +177,50 @@ export class Authenticator {
   }
 }
 
+/** Whether a refused request has something to gain from another authorization (rule R108). */
+function isWorthAnother(
+  found: Challenged | undefined,
+  authorization: Authorization | undefined,
+  isWider: boolean,
+  { credential }: TokenSession,
+): boolean {
+  if (found === undefined) return false
+  const isBasic = found.challenge.scheme === 'basic'
+  if (isBasic) return authorization === undefined && credential?.kind === 'password'
+  if (authorization === undefined) return true
+  // A registry token is what it is.
+  return credential?.kind !== 'registry-token' && (isWider || !authorization.isFresh)
+}
+
+/** Whether a challenge names another token server, or another service at it, than the one before. */
+function isElsewhere(found: Challenged | undefined, former: Challenged | undefined): boolean {
+  return ['realm', 'service'].some(
+    name => found?.challenge.parameters.get(name) !== former?.challenge.parameters.get(name),
+  )
+}
+
+function scopesOf({ challenge }: Challenged): string {
+  return challenge.parameters.get('scope') ?? ''
+}
+
+function unknownChallenge(
+  request: RegistryRequest,
+  response: RegistryResponse,
+  headers: readonly string[],
+): RegistryError {
+  return new RegistryError(request.operation, {
+    kind: 'denied',
+    code: 'unknown-challenge',
+    method: request.method,
+    url: response.url,
+    status: response.status,
+    reason: 'the registry asks for a login that regctl does not know',
+    outcome: `answered ${response.status} with WWW-Authenticate: ${sanitize(headers.join(', ')).slice(0, 200)}`,
+    hint: waysToLogIn(request.endpoint.registry),
+  })
+}
+
 function withHeader(request: RegistryRequest, authorization: Authorization | undefined): RegistryRequest {
   if (authorization === undefined) return request
   return { ...request, headers: { ...request.headers, authorization: authorization.header } }
-}
-
-function forget(session: Session, authorization: Authorization): void {
-  session.tokens = session.tokens.filter(token => `Bearer ${token.value}` !== authorization.header)
 }

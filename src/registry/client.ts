@@ -12,6 +12,7 @@ import { withLog } from './log.js'
 import { withRedirects } from './redirect.js'
 import { Repository } from './repository.js'
 import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
+import { Secrets, withoutSecrets } from './secrets.js'
 import { Transport } from './transport.js'
 import type { UrlPolicy } from './urls.js'
 import { withWarnings } from './warnings.js'
@@ -61,13 +62,17 @@ export class RegistryClient implements AsyncDisposable {
       policy,
       proxyFor: options.proxyFor ?? (() => undefined),
     })
-    const retrier = new Retrier({ ...defaultRetryOptions, ...options.retry })
+    const retryOptions = { ...defaultRetryOptions, ...options.retry }
+    const retrier = new Retrier(retryOptions)
+    const secrets = new Secrets()
     const hosts = new Hosts(insecure, transport.probe.bind(transport), retrier)
     // Each hop and each attempt is an exchange of its own to the log; credentials are added above the redirects, which
     // take them off again where a hop leaves the registry.
-    const exchange = withLog(transport.send, options.log)
-    const retried = retrier.wrap(withCollectedBodies(withRedirects(exchange, policy)))
-    const authenticator = new Authenticator(retried, options.credentials, policy)
+    const exchange = withLog(transport.send, options.log, secrets)
+    const collected = withoutSecrets(withCollectedBodies(withRedirects(exchange, policy)), secrets)
+    const { credentials } = options
+    const { now } = retryOptions
+    const authenticator = new Authenticator(retrier.wrap(collected), { credentials, policy, secrets, now })
     this.#transport = transport
     this.#access = {
       send: withWarnings(authenticator.send),

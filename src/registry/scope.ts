@@ -42,11 +42,26 @@ export function mergeScopes(...lists: readonly (readonly Scope[])[]): Scope[] {
   return [...merged].map(([resource, actions]) => ({ resource, actions: [...actions].sort() }))
 }
 
-/** Whether everything in `wanted` is in `held`. */
+/**
+ * What to ask for after a refusal: what the request needs and what the challenge names (rule R108). What it takes to
+ * delete is called differently from server to server, so there the challenge's own words count alone (rule R120).
+ */
+export function widerScopes(scopes: readonly Scope[], challenged: string): Scope[] {
+  const named = parseScopes(challenged)
+  const isNamed = ({ resource }: Scope) => named.some(scope => scope.resource === resource)
+  const kept = scopes.filter(scope => !(scope.actions.includes('delete') && isNamed(scope)))
+  const union = mergeScopes(kept, named)
+  // What was first stays first: some servers read no further (rule R105).
+  const first = union.filter(({ resource }) => resource === scopes[0]?.resource)
+  return mergeScopes(first, union)
+}
+
+/** Whether everything in `wanted` is in `held`, where `*` is every action. */
 export function coversScopes(held: readonly Scope[], wanted: readonly Scope[]): boolean {
-  return wanted.every(scope => {
-    const match = held.find(other => other.resource === scope.resource)
-    return match !== undefined && scope.actions.every(action => match.actions.includes(action))
+  return wanted.every(({ resource, actions }) => {
+    const match = held.find(other => other.resource === resource)
+    if (match === undefined) return false
+    return match.actions.includes('*') || actions.every(action => match.actions.includes(action))
   })
 }
 

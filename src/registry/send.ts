@@ -58,6 +58,8 @@ export interface RegistryResponse {
   readonly attempts: number
   /** Where the credentials that went along were found; undefined when there were none. */
   readonly credentialFrom?: string | undefined
+  /** What may be the matter when a login was refused; undefined when nothing more is known than the status. */
+  readonly hint?: string
 }
 
 /** Sends a request. Each layer is a function from one of these to another. */

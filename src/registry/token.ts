@@ -1,22 +1,28 @@
 import { parseJsonObject } from '../content/manifest.js'
 import type { Credential } from '../credentials/credential-store.js'
 import type { Challenge } from './challenge.js'
+import { clockAhead } from './clock-hint.js'
 import { readErrorBody } from './error-body.js'
 import { RegistryError, waysToLogIn } from './registry-error.js'
 import { formatScope, type Scope } from './scope.js'
 import { isSuccess, type RegistryRequest, type RegistryResponse, type Send } from './send.js'
-import { resolveServerUrl, UnsafeUrlError, type UrlPolicy } from './urls.js'
+import { appendQuery, resolveServerUrl, UnsafeUrlError, type UrlPolicy } from './urls.js'
 
 const TOKEN_LIMIT_BYTES = 1024 * 1024
 const SHORTEST_LIFE_SECONDS = 60
+/** What a server claims beyond this is not relied on. */
+const LONGEST_LIFE_SECONDS = 24 * 60 * 60
 const CLIENT_ID = 'regctl'
 
-/** A bearer token with what it allows. */
+/** A bearer token. */
 export interface Token {
   readonly value: string
-  readonly scopes: readonly Scope[]
   /** When to get a new one, in milliseconds since 1970 by our own clock (rule R96). */
   readonly renewAt: number
+  /** Who gave it, and by how much their clock is ahead of ours; undefined when they didn't tell. */
+  readonly server: { readonly host: string; readonly aheadMs: number | undefined }
+  /** What to exchange the next time in place of an identity token; undefined when that stays as it is. */
+  readonly refreshToken?: string
 }
 
 /** What a token is asked with. */
@@ -32,7 +38,10 @@ export interface TokenRequest {
 
 /**
  * Gets a token from the token server that a challenge names (distribution's token authentication; rules R92 to R101).
- * An identity token is exchanged by POST; all else goes by GET, with Basic when there is a password.
+ * An identity token is exchanged by POST, and there is no other way. All else goes by GET, which every token server but
+ * a few knows, with Basic when there is a password; where GET is unknown the password goes by POST (rule R98).
+ *
+ * A token that renews itself is never asked for (rule R99).
  *
  * @param send without authentication of its own
  * @throws RegistryError `denied` when the token server refuses, `unsafe-url` when its address is not one to trust
@@ -43,68 +52,89 @@ export async function fetchToken(
   now: () => number,
   wanted: TokenRequest,
 ): Promise<Token> {
-  const { credential } = wanted
+  const { credential, scopes } = wanted
   if (credential?.kind === 'registry-token') {
-    return {
-      value: headerSafe(credential.token, wanted),
-      scopes: wanted.scopes,
-      renewAt: Number.POSITIVE_INFINITY,
-    }
+    const server = { host: wanted.request.url.host, aheadMs: undefined }
+    return { value: headerSafe(credential.token, wanted), renewAt: Number.POSITIVE_INFINITY, server }
   }
-  for (const scopes of scopeVariants(wanted.scopes)) {
-    const request = tokenRequest({ ...wanted, scopes }, policy)
-    const response = await send(request)
+  const realm = realmOf(wanted, policy)
+  const variants = scopeVariants(scopes)
+  for (const [position, variant] of variants.entries()) {
+    const { request, response } = await askForToken(send, realm, { ...wanted, scopes: variant })
     if (isSuccess(response.status)) return readToken(response, wanted, now())
     // Quay answers 400 to the action "delete" (rule R120): another spelling may do.
-    const isLast = scopes === scopeVariants(wanted.scopes).at(-1)
-    if (response.status !== 400 || isLast || !hasDelete(wanted.scopes))
-      throw refusal(request, response, wanted)
+    const mayHelp = response.status === 400 && position + 1 < variants.length
+    if (!mayHelp) throw refusal(request, response, wanted)
   }
   throw new Error('unreachable: there is always one variant')
 }
 
-function hasDelete(scopes: readonly Scope[]): boolean {
-  return scopes.some(scope => scope.actions.includes('delete'))
-}
-
+/** The ways to say what is wanted. Only the right to delete has several. */
 function scopeVariants(scopes: readonly Scope[]): (readonly Scope[])[] {
-  if (!hasDelete(scopes)) return [scopes]
+  if (!scopes.some(scope => scope.actions.includes('delete'))) return [scopes]
   const withActions = (actions: string[]) => scopes.map(({ resource }) => ({ resource, actions }))
   return [scopes, withActions(['*']), withActions(['pull', 'push'])]
 }
 
-function tokenRequest(wanted: TokenRequest, policy: UrlPolicy): RegistryRequest {
-  const { request, challenge, scopes, credential } = wanted
-  const url = realmOf(wanted, policy)
+async function askForToken(
+  send: Send,
+  realm: URL,
+  wanted: TokenRequest,
+): Promise<{ request: RegistryRequest; response: RegistryResponse }> {
+  const { credential } = wanted
+  const first =
+    credential?.kind === 'identity-token'
+      ? formRequest(realm, wanted, { grant_type: 'refresh_token', refresh_token: credential.token })
+      : queryRequest(realm, wanted)
+  const response = await send(first)
+  const isUnknown = response.status === 404 || response.status === 405
+  if (credential?.kind !== 'password' || !isUnknown) return { request: first, response }
+  const { username, password } = credential
+  const second = formRequest(realm, wanted, { grant_type: 'password', username, password })
+  return { request: second, response: await send(second) }
+}
+
+/** The GET form of distribution's token authentication. */
+function queryRequest(realm: URL, wanted: TokenRequest): RegistryRequest {
+  const { challenge, scopes, credential } = wanted
   const service = challenge.parameters.get('service')
-  const common = {
-    operation: request.operation,
-    endpoint: request.endpoint,
-    context: request.context,
-    scopes: [],
-    collectLimitBytes: TOKEN_LIMIT_BYTES,
-  }
-  if (credential?.kind === 'identity-token') {
-    const form = new URLSearchParams({ grant_type: 'refresh_token', client_id: CLIENT_ID })
-    if (service !== undefined) form.set('service', service)
-    if (scopes.length > 0) form.set('scope', scopes.map(formatScope).join(' '))
-    form.set('refresh_token', credential.token)
-    const bytes = Buffer.from(form.toString())
-    return {
-      ...common,
-      method: 'POST',
-      url,
-      headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
-      body: { length: bytes.length, open: async () => bytes },
-      secretBody: true,
-    }
-  }
-  if (service !== undefined) url.searchParams.append('service', service)
-  for (const scope of scopes) url.searchParams.append('scope', formatScope(scope))
-  url.searchParams.append('client_id', CLIENT_ID)
+  let url = service === undefined ? realm : appendQuery(realm, 'service', service)
+  for (const scope of scopes) url = appendQuery(url, 'scope', formatScope(scope))
+  url = appendQuery(url, 'client_id', CLIENT_ID)
   const authorization =
     credential?.kind === 'password' ? { authorization: basicHeader(credential, wanted) } : {}
-  return { ...common, method: 'GET', url, headers: { accept: 'application/json', ...authorization } }
+  return {
+    ...commonOf(wanted),
+    method: 'GET',
+    url,
+    headers: { accept: 'application/json', ...authorization },
+  }
+}
+
+/** The POST form, OAuth 2: the scopes in one parameter, joined by spaces (rule R97). */
+function formRequest(realm: URL, wanted: TokenRequest, grant: Record<string, string>): RegistryRequest {
+  const { challenge, scopes } = wanted
+  const service = challenge.parameters.get('service')
+  const form = new URLSearchParams({
+    ...grant,
+    client_id: CLIENT_ID,
+    ...(service !== undefined && { service }),
+    ...(scopes.length > 0 && { scope: scopes.map(formatScope).join(' ') }),
+  })
+  const bytes = Buffer.from(form.toString())
+  return {
+    ...commonOf(wanted),
+    method: 'POST',
+    url: realm,
+    headers: { accept: 'application/json', 'content-type': 'application/x-www-form-urlencoded' },
+    body: { length: bytes.length, open: async () => bytes },
+    secretBody: true,
+  }
+}
+
+function commonOf({ request }: TokenRequest) {
+  const { operation, endpoint, context } = request
+  return { operation, endpoint, context, scopes: [], collectLimitBytes: TOKEN_LIMIT_BYTES }
 }
 
 function realmOf({ challenge, challengedUrl, request }: TokenRequest, policy: UrlPolicy): URL {
@@ -152,34 +182,66 @@ function headerSafe(value: string, { request }: TokenRequest): string {
 }
 
 function readToken(response: RegistryResponse, wanted: TokenRequest, now: number): Token {
-  const document = parseJsonObject(response.bytes, `the token for ${wanted.request.operation}`)
+  const document = parseReply(response, wanted)
+  // Both mean the same; most peers prefer this one where they differ (rule R95).
   const value = [document.access_token, document.token].find(text => typeof text === 'string' && text !== '')
-  if (typeof value !== 'string') throw badCredential(wanted.request, 'the token server gave no token')
-  const told = typeof document.expires_in === 'number' ? document.expires_in : SHORTEST_LIFE_SECONDS
-  const life = Math.max(told, SHORTEST_LIFE_SECONDS) * 1000
+  if (typeof value !== 'string') throw badReply(response, wanted, 'gave no token')
+  const { expires_in: told, refresh_token: refreshToken } = document
+  const seconds = typeof told === 'number' ? Math.max(told, SHORTEST_LIFE_SECONDS) : SHORTEST_LIFE_SECONDS
+  const life = Math.min(seconds, LONGEST_LIFE_SECONDS) * 1000
   return {
     value: headerSafe(value, wanted),
-    scopes: wanted.scopes,
+    // Counted from now, not from `issued_at`: the server's clock may differ (rule R96).
     renewAt: now + life - Math.max(5_000, life / 10),
+    server: { host: response.url.host, aheadMs: clockAhead(response, now) },
+    ...(typeof refreshToken === 'string' && refreshToken !== '' && { refreshToken }),
   }
+}
+
+/** What can't be read may well be a token: neither it nor the words of the JSON parser, which repeat it, are shown. */
+function parseReply(response: RegistryResponse, wanted: TokenRequest): Record<string, unknown> {
+  try {
+    return parseJsonObject(response.bytes, 'the reply')
+  } catch {
+    throw badReply(response, wanted, 'did not answer with JSON')
+  }
+}
+
+function badReply(response: RegistryResponse, { request }: TokenRequest, what: string): RegistryError {
+  return new RegistryError(request.operation, {
+    kind: 'network',
+    code: 'token-server',
+    method: 'GET',
+    url: response.url,
+    status: response.status,
+    reason: `the token server ${what}`,
+    outcome: `answered ${response.status}`,
+  })
 }
 
 function refusal(request: RegistryRequest, response: RegistryResponse, wanted: TokenRequest): RegistryError {
   const { codes, text } = readErrorBody(response.bytes)
+  const { credential } = wanted
   const isDenied = response.status === 401 || response.status === 403 || response.status === 400
-  const { registry } = request.endpoint
+  const isUnknown = response.status === 404 || response.status === 405
   const reason =
-    wanted.credential === undefined ? 'access denied' : `the login from ${wanted.credential.from} was refused`
+    isUnknown && credential?.kind === 'identity-token'
+      ? `the token server does not take identity tokens, such as the one from ${credential.from}`
+      : !isDenied
+        ? 'no token'
+        : credential === undefined
+          ? 'access denied'
+          : `the login from ${credential.from} was refused`
   return new RegistryError(request.operation, {
-    kind: isDenied ? 'denied' : 'network',
-    code: isDenied ? 'denied' : 'token-server',
+    kind: isDenied || isUnknown ? 'denied' : 'network',
+    code: isDenied || isUnknown ? 'denied' : 'token-server',
     method: request.method,
     url: request.url,
     status: response.status,
     codes,
     attempts: response.attempts,
-    reason: isDenied ? reason : 'no token',
+    reason,
     outcome: `answered ${response.status}${text === '' ? '' : ` (${text})`}`,
-    hint: isDenied ? waysToLogIn(registry) : undefined,
+    hint: isDenied || isUnknown ? waysToLogIn(request.endpoint.registry) : undefined,
   })
 }

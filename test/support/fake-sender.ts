@@ -22,11 +22,21 @@ export type FakeAnswer = { status: number; headers?: IncomingHttpHeaders; body?:
 
 /** A sender that gives answers one after another, the last one for ever, and remembers what it was sent. */
 export function fakeSender(...answers: FakeAnswer[]): { send: Send; seen: RegistryRequest[] } {
+  return answeringSender((_request, count) => {
+    return answers[Math.min(count, answers.length - 1)] ?? new Error('there is no answer')
+  })
+}
+
+/** A sender that answers what a function says, and remembers what it was sent. `count` is how often it was asked before. */
+export function answeringSender(
+  answerTo: (request: RegistryRequest, count: number) => FakeAnswer | Promise<FakeAnswer>,
+): { send: Send; seen: RegistryRequest[] } {
   const seen: RegistryRequest[] = []
   const send: Send = async request => {
-    const answer = answers[Math.min(seen.length, answers.length - 1)]
+    const count = seen.length
     seen.push(request)
-    if (answer === undefined || answer instanceof Error) throw answer ?? new Error('there is no answer')
+    const answer = await answerTo(request, count)
+    if (answer instanceof Error) throw answer
     const bytes = Buffer.from(answer.body ?? '')
     const response: RegistryResponse = {
       status: answer.status,
