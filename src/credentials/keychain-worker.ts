@@ -1,0 +1,61 @@
+/**
+ * Speaks to the system's keychain, in a process of its own: the native library blocks the whole process while it
+ * connects, and for as long as a prompt stands unanswered; a process can be ended at any moment.
+ *
+ * Takes one request in a line of JSON and answers it in a line of JSON, one after the other, until its input ends. The
+ * first line that it writes says whether there is a keychain. Secrets travel through these pipes only.
+ */
+import { createInterface } from 'node:readline'
+
+/** Under which service all entries are kept; the account of each is its server. */
+const SERVICE = 'regctl'
+/** Without it, the library would fall back to the kernel's keyring, which forgets. */
+const OPTIONS = { linux: { store: 'secret-service' } } as const
+
+/** What the worker is asked to do. */
+export type KeychainRequest =
+  | { act: 'get'; account: string }
+  | { act: 'erase'; account: string }
+  | { act: 'store'; account: string; text: string }
+  | { act: 'list' }
+
+/** What the worker says: how it opened the keychain, or what came of a request. */
+export type KeychainAnswer = { value: unknown } | { problem: string; stage: 'load' | 'open' | 'request' }
+
+function say(answer: KeychainAnswer): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`)
+}
+
+async function serve(): Promise<void> {
+  let stage: 'load' | 'open' = 'load'
+  try {
+    const library = await import('@napi-rs/keyring')
+    stage = 'open'
+    // On Linux this connects to the Secret Service.
+    new library.AsyncEntry(SERVICE, 'any', OPTIONS)
+    say({ value: true })
+    for await (const line of createInterface({ input: process.stdin })) say(await answer(library, line))
+  } catch (error) {
+    say({ problem: textOf(error), stage })
+  }
+}
+
+async function answer(library: typeof import('@napi-rs/keyring'), line: string): Promise<KeychainAnswer> {
+  try {
+    const request = JSON.parse(line) as KeychainRequest
+    if (request.act === 'list') return { value: await library.findCredentialsAsync(SERVICE) }
+    const entry = new library.AsyncEntry(SERVICE, request.account, OPTIONS)
+    if (request.act === 'get') return { value: await entry.getPassword() }
+    if (request.act === 'erase') return { value: await entry.deleteCredential() }
+    await entry.setPassword(request.text)
+    return { value: true }
+  } catch (error) {
+    return { problem: textOf(error), stage: 'request' }
+  }
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+await serve()

@@ -1,0 +1,132 @@
+import { isObject } from '../content/manifest.js'
+import { CredentialError } from './credential-error.js'
+import type { CredentialStore, StoredCredential } from './credential-store.js'
+import { noKeychain } from './keychain-errors.js'
+import { KeychainSession } from './keychain-session.js'
+import { registryOf, serverOf } from './registry-keys.js'
+import { findSessionBus } from './session-bus.js'
+
+/** The most that Windows keeps in one entry (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), as UTF-16. */
+const WINDOWS_LIMIT_BYTES = 2560
+
+/** How to open the keychain; everything has a default. */
+export interface KeychainOptions {
+  /** Default: that of this process. */
+  environment?: NodeJS.ProcessEnv
+  /** Default: the one we run on. */
+  platform?: NodeJS.Platform
+  /** How long a prompt to unlock the keychain may stand. Default: 30 s. */
+  promptLimitMs?: number
+  /** The program that speaks to the keychain; tests pass their own. */
+  worker?: URL
+}
+
+/**
+ * Opens the keychain of the system: Keychain on macOS, Credential Manager on Windows, elsewhere the Secret Service.
+ * An entry has the service `regctl` and the server as its account (`username` in `secret-tool`), as in
+ * `secret-tool lookup service regctl username localhost:5000`; what it keeps is JSON with `Username` and `Secret`.
+ *
+ * @returns calls on it throw CredentialError `keychain-locked` when nobody unlocks it, `keychain-failed`
+ * @throws CredentialError `no-keychain` when there is none; within 2 s where nothing answers at all
+ * @example
+ * const keychain = await openKeychain()
+ * await keychain.store('localhost:5000', { username: 'ada', secret: 'correct horse' })
+ */
+export async function openKeychain(options: KeychainOptions = {}): Promise<CredentialStore> {
+  const { platform = process.platform, environment = process.env, promptLimitMs } = options
+  const label = `the keychain (${systemName(platform)})`
+  const worker = options.worker ?? new URL('./keychain-worker.js', import.meta.url)
+  const session = { label, platform, worker, requestLimitMs: promptLimitMs }
+  if (platform === 'darwin' || platform === 'win32')
+    return new Keychain(label, platform, await KeychainSession.open({ ...session, environment }))
+  const bus = await findSessionBus(environment)
+  if ('missing' in bus) throw noKeychain(bus.missing, platform)
+  const onBus = { ...environment, DBUS_SESSION_BUS_ADDRESS: bus.address }
+  return new Keychain(label, platform, await KeychainSession.open({ ...session, environment: onBus }))
+}
+
+function systemName(platform: NodeJS.Platform): string {
+  if (platform === 'darwin') return 'macOS Keychain'
+  return platform === 'win32' ? 'Windows Credential Manager' : 'Secret Service'
+}
+
+class Keychain implements CredentialStore {
+  readonly label: string
+  readonly #platform: NodeJS.Platform
+  readonly #session: KeychainSession
+
+  constructor(label: string, platform: NodeJS.Platform, session: KeychainSession) {
+    this.label = label
+    this.#platform = platform
+    this.#session = session
+  }
+
+  async get(server: string): Promise<StoredCredential | undefined> {
+    const account = accountOf(server)
+    const text = await this.#session.request({ act: 'get', account })
+    if (typeof text !== 'string') return undefined
+    const credential = parseEntry(text)
+    if (credential !== undefined) return credential
+    throw new CredentialError(`the entry for ${account} in ${this.label} is not as regctl writes it`, {
+      kind: 'failed',
+      code: 'bad-keychain-entry',
+      hint: `Log in to ${registryOf(account)} again`,
+    })
+  }
+
+  async store(server: string, { username, secret }: StoredCredential): Promise<void> {
+    const account = accountOf(server)
+    refuseControls(username, 'user name')
+    const text = JSON.stringify({ Username: username, Secret: secret })
+    const size = Buffer.byteLength(text, 'utf16le')
+    if (this.#platform === 'win32' && size > WINDOWS_LIMIT_BYTES) {
+      throw new CredentialError(
+        `the secret for ${account} is too long for ${this.label}: ${size} of ${WINDOWS_LIMIT_BYTES} bytes`,
+        { kind: 'failed', code: 'secret-too-long', hint: 'Keep it in a file with `--store file`' },
+      )
+    }
+    await this.#session.request({ act: 'store', account, text })
+  }
+
+  async erase(server: string): Promise<boolean> {
+    return (await this.#session.request({ act: 'erase', account: accountOf(server) })) === true
+  }
+
+  async list(): Promise<ReadonlyMap<string, string>> {
+    const found = await this.#session.request({ act: 'list' })
+    const users = new Map<string, string>()
+    for (const entry of Array.isArray(found) ? (found as unknown[]) : []) {
+      if (!isObject(entry) || typeof entry.account !== 'string' || typeof entry.password !== 'string')
+        continue
+      const username = parseEntry(entry.password)?.username
+      if (username !== undefined) users.set(entry.account, username)
+    }
+    return new Map([...users].sort(([one], [other]) => (one < other ? -1 : 1)))
+  }
+}
+
+/** One name for each registry, however it was written (rules R123, R134). */
+function accountOf(server: string): string {
+  refuseControls(server, 'name of the registry')
+  return serverOf(registryOf(server))
+}
+
+/** @throws CredentialError `bad-characters` of kind `usage` (rules R221, R222) */
+function refuseControls(text: string, what: string): void {
+  if (text !== '' && !/[\x00-\x1f\x7f]/.test(text)) return
+  throw new CredentialError(`the ${what} ${text === '' ? 'is empty' : 'has control characters'}`, {
+    kind: 'usage',
+    code: 'bad-characters',
+  })
+}
+
+function parseEntry(text: string): StoredCredential | undefined {
+  try {
+    const entry: unknown = JSON.parse(text)
+    if (!isObject(entry)) return undefined
+    const { Username: username, Secret: secret } = entry
+    return typeof username === 'string' && typeof secret === 'string' ? { username, secret } : undefined
+  } catch {
+    return undefined
+  }
+}
