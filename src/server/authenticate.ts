@@ -1,26 +1,44 @@
-import type { IncomingMessage } from 'node:http'
-import { RegistryError } from './errors.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Access } from './access.js'
+import { basicCredentials, wantCredentials } from './basic.js'
 import type { Htpasswd } from './htpasswd.js'
 
-/**
- * Lets a request pass when it brings the name and password of a known user (RFC 7617, Basic).
- *
- * @throws RegistryError UNAUTHORIZED, with the challenge that asks for them
- */
-export async function authenticate(request: IncomingMessage, htpasswd: Htpasswd): Promise<void> {
-  const credentials = basicCredentials(request.headers.authorization)
-  if (credentials !== undefined && (await htpasswd.check(credentials.user, credentials.password))) return
-  const message =
-    credentials === undefined ? 'a user name and a password are needed' : 'wrong user name or password'
-  throw new RegistryError('UNAUTHORIZED', message, {
-    headers: { 'WWW-Authenticate': 'Basic realm="regctl", charset="UTF-8"' },
-  })
+/** What a request may do that was let in. */
+export interface Grant {
+  allows(access: Access): boolean
 }
 
-function basicCredentials(header: string | undefined): { user: string; password: string } | undefined {
-  const match = /^basic +([A-Za-z0-9+/=_-]+) *$/i.exec(header ?? '')
-  if (match?.[1] === undefined) return undefined
-  const text = Buffer.from(match[1], 'base64').toString('utf8')
-  const colon = text.indexOf(':')
-  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) }
+/** Decides who may do what. */
+export interface Authenticator {
+  /**
+   * Lets a request pass that brings what it needs to.
+   *
+   * @param needed the rights for it; none for what everybody may do who may come in
+   * @throws RegistryError UNAUTHORIZED, with the challenge that says what to bring
+   */
+  authorize(request: IncomingMessage, needed: readonly Access[]): Promise<Grant>
+  /**
+   * Answers a request for a path of its own, where tokens are given out.
+   *
+   * @returns false when the path is none of its own, and nothing was done
+   */
+  answer?(request: IncomingMessage, response: ServerResponse): Promise<boolean>
+}
+
+const EVERYTHING: Grant = { allows: () => true }
+
+/** Lets everybody do everything. */
+export const everybody: Authenticator = { authorize: async () => EVERYTHING }
+
+/** Lets those do everything who bring the name and password of a known user (RFC 7617, Basic). */
+export function basicAuthenticator(users: Htpasswd): Authenticator {
+  return {
+    async authorize(request) {
+      const credentials = basicCredentials(request.headers.authorization)
+      if (credentials === undefined) throw wantCredentials('a user name and a password are needed')
+      const isRight = await users.check(credentials.user, credentials.password)
+      if (!isRight) throw wantCredentials('wrong user name or password')
+      return EVERYTHING
+    },
+  }
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { Context, RepositoryCollection, Store } from '../content/store.js'
+import type { Grant } from './authenticate.js'
 import { RegistryError } from './errors.js'
 import type { UploadSessions } from './upload-sessions.js'
 
@@ -32,6 +33,8 @@ export interface Exchange {
   name: string
   /** The last part of the path: a tag, a digest or the name of an upload. Empty where there is none. */
   target: string
+  /** What else the one who sent it may do, besides the request itself. */
+  grant: Grant
 }
 
 /**

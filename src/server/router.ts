@@ -1,3 +1,5 @@
+import { type Area, accessOf } from './access.js'
+import type { Authenticator } from './authenticate.js'
 import { deleteBlob, getBlob } from './blobs.js'
 import { RegistryError } from './errors.js'
 import { type Exchange, sendJson } from './exchange.js'
@@ -12,45 +14,79 @@ type Handler = (exchange: Exchange) => Promise<void>
 interface Route {
   /** Matches the path below `/v2/`; its groups are the repository's name and the last part. */
   pattern: RegExp
+  area: Area
   handlers: Readonly<Record<string, Handler>>
 }
 
 const ROUTES: readonly Route[] = [
-  { pattern: /^$/, handlers: { GET: ping, HEAD: ping } },
-  { pattern: /^_catalog$/, handlers: { GET: listRepositories } },
-  { pattern: /^(.+)\/blobs\/uploads\/?$/, handlers: { POST: postUpload } },
+  { pattern: /^$/, area: 'root', handlers: { GET: ping, HEAD: ping } },
+  { pattern: /^_catalog$/, area: 'catalog', handlers: { GET: listRepositories } },
+  { pattern: /^(.+)\/blobs\/uploads\/?$/, area: 'uploads', handlers: { POST: postUpload } },
   {
     pattern: /^(.+)\/blobs\/uploads\/([^/]+)$/,
+    area: 'uploads',
     handlers: { GET: getUpload, PATCH: patchUpload, PUT: putUpload, DELETE: deleteUpload },
   },
-  { pattern: /^(.+)\/blobs\/([^/]+)$/, handlers: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob } },
+  {
+    pattern: /^(.+)\/blobs\/([^/]+)$/,
+    area: 'content',
+    handlers: { GET: getBlob, HEAD: getBlob, DELETE: deleteBlob },
+  },
   {
     pattern: /^(.+)\/manifests\/([^/]+)$/,
+    area: 'content',
     handlers: { GET: getManifest, HEAD: getManifest, PUT: putManifest, DELETE: deleteManifest },
   },
-  { pattern: /^(.+)\/tags\/list$/, handlers: { GET: listTags } },
-  { pattern: /^(.+)\/referrers\/([^/]+)$/, handlers: { GET: listReferrers } },
+  { pattern: /^(.+)\/tags\/list$/, area: 'content', handlers: { GET: listTags } },
+  { pattern: /^(.+)\/referrers\/([^/]+)$/, area: 'content', handlers: { GET: listReferrers } },
 ]
 
+/** A request whose path and method are of the API. */
+interface Call {
+  handler: Handler
+  area: Area
+  name: string
+  target: string
+  query: URLSearchParams
+}
+
 /**
- * Finds what answers a request, and lets it answer (distribution-spec, Endpoints).
+ * Finds what answers a request, asks whether it may, and lets it answer (distribution-spec, Endpoints).
  *
- * @throws RegistryError when the path or the method is none of a registry, or the name is malformed
+ * @throws RegistryError when the path or the method is none of a registry, or the name is malformed, or the request may
+ *   not do what it wants to
  */
-export async function route(exchange: Omit<Exchange, 'query' | 'name' | 'target'>): Promise<void> {
+export async function route(
+  exchange: Omit<Exchange, 'query' | 'name' | 'target' | 'grant'>,
+  authenticator: Authenticator,
+): Promise<void> {
   const { method, request, registry } = exchange
-  const { path, query } = splitUrl(request.url ?? '')
-  const found = findRoute(path)
-  const handler = found.handlers[method]
-  if (handler === undefined) {
-    throw new RegistryError('UNSUPPORTED', `${method} is not possible here`, {
-      headers: { Allow: Object.keys(found.handlers).join(', ') },
-    })
-  }
+  const call = findCall(method, request.url ?? '')
+  // Strangers are told to come in first, and not even what is no path of a registry.
+  const needed = call instanceof RegistryError ? [] : accessOf(call.area, method, call)
+  const grant = await authenticator.authorize(request, needed)
+  if (call instanceof RegistryError) throw call
   if (registry.readOnly && method !== 'GET' && method !== 'HEAD') {
     throw new RegistryError('UNSUPPORTED', 'this registry is read-only')
   }
-  await handler({ ...exchange, query, name: found.name, target: found.target })
+  const { handler, query, name, target } = call
+  await handler({ ...exchange, query, name, target, grant })
+}
+
+/** What a request asks for, or why it is none. */
+function findCall(method: string, url: string): Call | RegistryError {
+  try {
+    const { path, query } = splitUrl(url)
+    const { handlers, ...found } = findRoute(path)
+    const handler = handlers[method]
+    if (handler !== undefined) return { ...found, handler, query }
+    return new RegistryError('UNSUPPORTED', `${method} is not possible here`, {
+      headers: { Allow: Object.keys(handlers).join(', ') },
+    })
+  } catch (error) {
+    if (error instanceof RegistryError) return error
+    throw error
+  }
 }
 
 /**
@@ -68,14 +104,14 @@ function splitUrl(url: string): { path: string; query: URLSearchParams } {
   }
 }
 
-function findRoute(path: string): { handlers: Route['handlers']; name: string; target: string } {
+function findRoute(path: string): Omit<Route, 'pattern'> & { name: string; target: string } {
   const below = path === '/v2' ? '' : path.startsWith('/v2/') ? path.slice('/v2/'.length) : undefined
-  for (const { pattern, handlers } of below === undefined ? [] : ROUTES) {
+  for (const { pattern, ...found } of below === undefined ? [] : ROUTES) {
     const match = pattern.exec(below ?? '')
     if (match === null) continue
     const [, name = '', target = ''] = match
     if (match.length > 1) repositoryNameFrom(name)
-    return { handlers, name, target }
+    return { ...found, name, target }
   }
   throw new RegistryError('UNSUPPORTED', 'a registry has nothing at this path', { status: 404 })
 }

@@ -5,11 +5,12 @@ import { createContext } from '../content/context.js'
 import { MANIFEST_LIMIT_BYTES } from '../content/manifest.js'
 import type { RepositoryCollection } from '../content/store.js'
 import { messageOf, systemCodeOf } from '../errors.js'
-import { authenticate } from './authenticate.js'
+import { type Authenticator, basicAuthenticator, everybody } from './authenticate.js'
 import { RegistryError, sendError, toRegistryError } from './errors.js'
 import type { Registry } from './exchange.js'
 import type { Htpasswd } from './htpasswd.js'
 import { route } from './router.js'
+import { type TokenOptions, tokenAuthenticator } from './tokens/token-authenticator.js'
 import { UploadSessions } from './upload-sessions.js'
 
 const UPLOAD_EXPIRY_MS = 60 * 60 * 1000
@@ -25,8 +26,10 @@ export interface RegistryServerOptions {
   repositories: RepositoryCollection
   /** Refuses everything but GET and HEAD. Default: false. */
   readOnly?: boolean | undefined
-  /** Who may come in, with Basic authentication. Default: everybody. */
+  /** Who may come in, with Basic authentication if nothing else is said. Default: everybody. */
   htpasswd?: Htpasswd | undefined
+  /** Asks for tokens instead, which it gives out to those users itself. Default: it doesn't. */
+  tokens?: TokenOptions | undefined
   /** A certificate with its key, both in PEM. Default: plain HTTP. */
   tls?: { cert: string | Buffer; key: string | Buffer } | undefined
   /** Where unfinished uploads lie. Default: the system's folder for temporary files. */
@@ -85,9 +88,10 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
       },
     }),
   }
+  const authenticator = makeAuthenticator(options)
   const running = new Set<Promise<void>>()
   const server = makeServer(options.tls, (request, response) => {
-    const work = answerAndLog(registry, options.htpasswd, request, response, log)
+    const work = answerAndLog(registry, authenticator, request, response, log)
     running.add(work)
     void work.finally(() => running.delete(work))
   })
@@ -107,6 +111,11 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   }
 }
 
+function makeAuthenticator({ htpasswd, tokens }: RegistryServerOptions): Authenticator {
+  if (tokens !== undefined) return tokenAuthenticator(htpasswd, tokens)
+  return htpasswd === undefined ? everybody : basicAuthenticator(htpasswd)
+}
+
 function makeServer(
   tls: RegistryServerOptions['tls'],
   listener: (request: IncomingMessage, response: ServerResponse) => void,
@@ -121,13 +130,13 @@ function makeServer(
 
 async function answerAndLog(
   registry: Registry,
-  htpasswd: Htpasswd | undefined,
+  authenticator: Authenticator,
   request: IncomingMessage,
   response: ServerResponse,
   log: (line: string) => void,
 ): Promise<void> {
   const start = Date.now()
-  await answer(registry, htpasswd, request, response, log)
+  await answer(registry, authenticator, request, response, log)
   // The path alone: a query may hold what should not be written down (rule R219).
   const path = (request.url ?? '').split('?')[0]?.replace(/[^\x20-\x7e]/g, '?')
   log(`${request.method} ${path} ${response.statusCode} ${Date.now() - start}ms`)
@@ -135,7 +144,7 @@ async function answerAndLog(
 
 async function answer(
   registry: Registry,
-  htpasswd: Htpasswd | undefined,
+  authenticator: Authenticator,
   request: IncomingMessage,
   response: ServerResponse,
   log: (line: string) => void,
@@ -143,8 +152,8 @@ async function answer(
   const method = request.method ?? 'GET'
   try {
     response.setHeader('Docker-Distribution-Api-Version', 'registry/2.0')
-    if (htpasswd !== undefined) await authenticate(request, htpasswd)
-    await route({ registry, request, response, method })
+    const isAnswered = await authenticator.answer?.(request, response)
+    if (isAnswered !== true) await route({ registry, request, response, method }, authenticator)
   } catch (error) {
     const answered = toRegistryError(error)
     if (answered.status >= 500 && !isClientGone(error)) log(`${method} failed: ${messageOf(error)}`)

@@ -1,6 +1,7 @@
 import type { Digest, DigestAlgorithm } from '../content/digest.js'
 import type { BlobContent, Source, Store } from '../content/store.js'
 import { verifyStream } from '../content/verify.js'
+import { pullAccess } from './access.js'
 import { RegistryError } from './errors.js'
 import { bodyOf, type Exchange, send } from './exchange.js'
 import { digestFrom, repositoryNameFrom } from './names.js'
@@ -117,16 +118,17 @@ async function finish(exchange: Exchange, session: UploadSession, digest: Digest
 }
 
 /**
- * Takes a blob over from another repository; without `from`, from whichever has it.
+ * Takes a blob over from another repository; without `from`, from whichever has it and may be read.
  *
  * @returns false when no repository has it, and an upload is to start instead (rule R63)
  */
 async function mountBlob(exchange: Exchange, digest: Digest): Promise<boolean> {
-  const { registry, name, query } = exchange
+  const { registry, name, query, grant } = exchange
   const { context, repositories } = registry
   const from = query.get('from')
   const names = from === null ? repositories.listNames() : [name, repositoryNameFrom(from)]
   for await (const candidate of names) {
+    if (candidate !== name && !grant.allows(pullAccess(candidate))) continue
     const origin = await repositories.find(candidate)
     const size = await origin?.statBlob(digest, context)
     if (origin === undefined || size === undefined) continue

@@ -23,8 +23,23 @@ export interface RawRequest {
  * those of HTTP itself. So a test sees what the server does with what a foreign client may send.
  */
 export class RawClient {
-  /** `http://127.0.0.1:5000` */
-  constructor(readonly origin: string) {}
+  readonly #headers: Readonly<Record<string, string>>
+
+  /**
+   * @param origin `http://127.0.0.1:5000`
+   * @param headers sent with each request
+   */
+  constructor(
+    readonly origin: string,
+    headers: Readonly<Record<string, string>> = {},
+  ) {
+    this.#headers = headers
+  }
+
+  /** A client for the same registry that sends more headers. */
+  as(headers: Readonly<Record<string, string>>): RawClient {
+    return new RawClient(this.origin, { ...this.#headers, ...headers })
+  }
 
   send(method: string, path: string, options: RawRequest = {}): Promise<RawResponse> {
     const { hostname, port, protocol } = new URL(this.origin)
@@ -32,7 +47,7 @@ export class RawClient {
     const body = options.body ?? Buffer.alloc(0)
     const length: Record<string, string> = options.chunked ? {} : { 'Content-Length': `${body.length}` }
     const hasBody = options.body !== undefined || method === 'POST' || method === 'PUT' || method === 'PATCH'
-    const headers = { ...(hasBody && length), ...options.headers }
+    const headers = { ...(hasBody && length), ...this.#headers, ...options.headers }
     return new Promise((resolve, reject) => {
       const request = send({ hostname, port, method, path, headers, agent: false, rejectUnauthorized: false })
       request.once('error', reject)

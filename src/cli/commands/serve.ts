@@ -11,10 +11,10 @@ import {
   type RepositoryCollection,
   servedImages,
 } from '../../index.js'
-import { Htpasswd } from '../../server/htpasswd.js'
 import { createRegistryServer } from '../../server/server.js'
 import { SourceCollection } from '../../server/source-collection.js'
 import { BaseCommand, commonFlags } from '../base-command.js'
+import { openServeAccess, serveAccessFlags } from '../serve-access.js'
 import { openServeTls, serveTlsFlags, trustText } from '../serve-tls.js'
 
 export default class Serve extends BaseCommand {
@@ -48,10 +48,7 @@ for each repository). With a source it shows the images of that file or folder, 
       exclusive: ['source'],
     }),
     'read-only': Flags.boolean({ description: 'Refuse every change' }),
-    htpasswd: Flags.string({
-      helpValue: 'FILE',
-      description: 'Ask for a user name and password (bcrypt entries)',
-    }),
+    ...serveAccessFlags,
     ...serveTlsFlags,
     'allow-missing-blobs': Flags.boolean({
       description: 'Take image manifests whose config or layers are not there (sparse images)',
@@ -67,7 +64,7 @@ for each repository). With a source it shows the images of that file or folder, 
     await using server = createRegistryServer({
       repositories,
       readOnly: flags['read-only'] || args.source !== undefined,
-      htpasswd: flags.htpasswd === undefined ? undefined : await Htpasswd.load(flags.htpasswd),
+      ...(await openServeAccess(flags)),
       tls,
       allowMissingBlobs: flags['allow-missing-blobs'],
       // Beside the data, so that a finished upload moves within one file system. No repository can be called that.
