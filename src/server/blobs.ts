@@ -1,5 +1,6 @@
 import type { Digest } from '../content/digest.js'
 import type { Store } from '../content/store.js'
+import { entityTag, isKnown, mayBeRange } from './entity-tag.js'
 import { RegistryError } from './errors.js'
 import { type Exchange, findRepository, send, sendStream } from './exchange.js'
 import { digestFrom } from './names.js'
@@ -12,7 +13,15 @@ export async function getBlob(exchange: Exchange): Promise<void> {
   const size = await store.statBlob(digest, exchange.registry.context)
   if (size === undefined) throw blobUnknown(exchange.name, digest)
 
-  const range = parseRange(exchange.request.headers.range, size)
+  const fixed = {
+    'Content-Type': 'application/octet-stream',
+    'Docker-Content-Digest': digest,
+    'Accept-Ranges': 'bytes',
+    ETag: entityTag(digest),
+  }
+  const { request } = exchange
+  if (isKnown(request, digest)) return send(exchange, 304, fixed)
+  const range = mayBeRange(request, digest) ? parseRange(request.headers.range, size) : undefined
   if (range === 'unsatisfiable') {
     throw new RegistryError('RANGE_INVALID', `the blob has ${size} bytes, none of which is in the range`, {
       headers: { 'Content-Range': `bytes */${size}` },
@@ -20,10 +29,8 @@ export async function getBlob(exchange: Exchange): Promise<void> {
   }
   const { first, last } = range ?? { first: 0, last: size - 1 }
   const headers = {
-    'Content-Type': 'application/octet-stream',
+    ...fixed,
     'Content-Length': last - first + 1,
-    'Docker-Content-Digest': digest,
-    'Accept-Ranges': 'bytes',
     ...(range !== undefined && { 'Content-Range': `bytes ${first}-${last}/${size}` }),
   }
   const status = range === undefined ? 200 : 206

@@ -55,7 +55,7 @@ export function send(
   headers: Record<string, string | number | string[]>,
   body?: Uint8Array,
 ): void {
-  const length = status === 204 ? {} : { 'Content-Length': body?.length ?? 0 }
+  const length = status === 204 || status === 304 ? {} : { 'Content-Length': body?.length ?? 0 }
   response.writeHead(status, { ...length, ...headers })
   response.end(method === 'HEAD' ? undefined : body)
 }

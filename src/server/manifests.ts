@@ -3,6 +3,7 @@ import { type ImageManifest, type Index, parseManifest } from '../content/manife
 import { essenceOf, isForeignLayerType, isManifestType } from '../content/media-types.js'
 import type { RawManifest, Store } from '../content/store.js'
 import { messageOf } from '../errors.js'
+import { entityTag, isKnown } from './entity-tag.js'
 import { RegistryError } from './errors.js'
 import { bodyOf, type Exchange, findRepository, send } from './exchange.js'
 import { tagFrom, tagOrDigestFrom } from './names.js'
@@ -14,15 +15,16 @@ export async function getManifest(exchange: Exchange): Promise<void> {
   const store = await findRepository(exchange)
   const descriptor = await store.statManifest(target, registry.context)
   if (descriptor === undefined) throw manifestUnknown(name, target)
+  const headers = {
+    'Content-Type': descriptor.mediaType,
+    'Docker-Content-Digest': descriptor.digest,
+    ETag: entityTag(descriptor.digest),
+  }
+  if (isKnown(exchange.request, descriptor.digest)) return send(exchange, 304, headers)
   // By digest, so that a tag that moves meanwhile can't give the headers of one and the bytes of another.
   const bytes =
     method === 'HEAD' ? undefined : (await store.getManifest(descriptor.digest, registry.context)).bytes
-  const headers = {
-    'Content-Type': descriptor.mediaType,
-    'Content-Length': descriptor.size,
-    'Docker-Content-Digest': descriptor.digest,
-  }
-  send(exchange, 200, headers, bytes)
+  send(exchange, 200, { ...headers, 'Content-Length': descriptor.size }, bytes)
 }
 
 /** PUT of a manifest by tag or digest, perhaps with more tags (distribution-spec, Pushing Manifests; end-7). */
