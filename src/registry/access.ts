@@ -43,6 +43,7 @@ export interface AccessRequest {
   readonly body?: RequestBody
   readonly attempts?: number
   readonly collectLimitBytes?: number
+  readonly isForeign?: boolean
 }
 
 /** A request within a repository: its target is below `/v2/<name>/`. */

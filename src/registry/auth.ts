@@ -62,7 +62,7 @@ export class Authenticator {
 
   readonly send: Send = async request => {
     const { base } = request.endpoint
-    if (!isSameOrigin(request.url, base)) return await this.#next(request)
+    if (!isSameOrigin(request.url, base) || request.isForeign === true) return await this.#next(request)
     let scopes = mergeScopes(request.scopes)
     let challenged = this.#challenges.get(base.origin)
     for (let sent = 1; ; sent++) {

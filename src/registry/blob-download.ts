@@ -3,7 +3,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import type { Context } from '../content/store.js'
 import { InterruptedError, RegctlError } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
-import { openBlobOnce } from './blobs.js'
+import { openBlobAnywhere } from './foreign-layer.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
 
@@ -23,7 +23,7 @@ export async function openBlob(
   context: Context,
   from: number,
 ): Promise<Readable> {
-  const current = { body: await openBlobOnce(repository, descriptor, context, from) }
+  const current = { body: await openBlobAnywhere(repository, descriptor, context, from) }
   // The connection may break before anybody reads: that is told to the first who does.
   current.body.on('error', () => {})
   const whole = Readable.from(readOn(repository, descriptor, context, from, current))
@@ -74,7 +74,7 @@ async function* readOn(
     const { retrier } = repository.client
     const delayMs = breaks === 1 ? 0 : retrier.backoff(breaks)
     await retrier.pause({ operation, context }, breaks, { cause: why, delayMs })
-    current.body = await openBlobOnce(repository, descriptor, context, offset)
+    current.body = await openBlobAnywhere(repository, descriptor, context, offset)
     current.body.on('error', () => {})
     chunks = chunksOf(current.body)
   }

@@ -74,6 +74,11 @@ export async function openBlobOnce(
 ): Promise<Readable> {
   if (from > 0 && from >= descriptor.size) return Readable.from([])
   const { request, response } = await requestBlob(repository, descriptor.digest, from, context)
+  return contentFrom(request, response, from)
+}
+
+/** The bytes of an answer from an offset on, whether or not the server heeded the range (rules R35, R36). */
+export function contentFrom(request: RegistryRequest, response: RegistryResponse, from: number): Readable {
   if (response.status === 206 && from > 0) {
     checkRange(request, response, from)
     return response.body

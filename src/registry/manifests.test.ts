@@ -101,3 +101,17 @@ test('R25: tells at once that the registry lacks something of a manifest, also w
     expect(delays).toEqual([])
   }
 })
+
+test('R229: a manifest that says it is of another type than announced is taken by digest alone', async () => {
+  const headers = { 'content-type': MediaType.dockerManifest }
+  await using server = await startScripted([[/./, answer(200, headers, MANIFEST.bytes)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  await expect(repository.getManifest('1', context)).rejects.toMatchObject({
+    kind: 'corrupt',
+    message: `manifest ${server.host}/a:1 is announced as ${MediaType.dockerManifest} but says of itself that it is ${MediaType.ociManifest}`,
+  })
+  const pinned = await repository.getManifest(MANIFEST.descriptor.digest, context)
+  expect(pinned.descriptor.mediaType).toBe(MediaType.ociManifest)
+})

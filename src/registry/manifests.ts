@@ -1,4 +1,5 @@
 import { gunzipSync } from 'node:zlib'
+import { ContentError } from '../content/content-error.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, digestOf, isDigest, parseDigest } from '../content/digest.js'
 import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
@@ -60,6 +61,12 @@ export async function getManifest(
 function mediaTypeOf(bytes: Uint8Array, announced: string, isPinned: boolean, what: string): string {
   const known = isManifestType(announced) ? announced : undefined
   const { mediaType } = parseManifest(bytes, isPinned ? undefined : (known ?? announced), what)
+  if (!isPinned && known !== undefined && mediaType !== known) {
+    throw new ContentError(`${what} is announced as ${known} but says of itself that it is ${mediaType}`, {
+      kind: 'corrupt',
+      code: 'media-type-mismatch',
+    })
+  }
   // Pinned or not, a body without a type of its own has the one that it is announced with.
   return isPinned && known !== undefined ? parseManifest(bytes, known, what).mediaType : mediaType
 }

@@ -58,7 +58,8 @@ function follow(
   fail: (code: string, outcome: string) => RegistryError,
 ): URL {
   try {
-    return resolveServerUrl(location, base, request.endpoint, 'redirect', policy)
+    const purpose = request.isForeign === true ? 'urls' : 'redirect'
+    return resolveServerUrl(location, base, request.endpoint, purpose, policy)
   } catch (error) {
     if (error instanceof UnsafeUrlError) throw fail('unsafe-url', `${error.message}, which is refused`)
     throw error

@@ -40,6 +40,8 @@ export interface RegistryRequest {
   readonly attempts?: number
   /** When defined, a successful body of at most this many bytes is read into `bytes`, and a longer one refused. */
   readonly collectLimitBytes?: number
+  /** It goes to a place that an image names: without credentials, and over https alone (rule R212). */
+  readonly isForeign?: boolean
   /** The body holds a secret: it is never sent to another origin (rule R218). */
   readonly secretBody?: boolean
 }

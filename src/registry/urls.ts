@@ -9,8 +9,11 @@ export interface UrlPolicy {
   readonly allowInternal: boolean
 }
 
-/** Where a URL came from. A realm takes credentials, so it is held to more. */
-export type UrlPurpose = 'redirect' | 'Location' | 'Link' | 'realm'
+/**
+ * Where a URL came from. A realm takes credentials, so it is held to more; so are the `urls` of a descriptor, which
+ * anybody may have written.
+ */
+export type UrlPurpose = 'redirect' | 'Location' | 'Link' | 'realm' | 'urls'
 
 /** Why a URL that a server gave is not followed. */
 export class UnsafeUrlError extends Error {}
@@ -44,6 +47,8 @@ export function resolveServerUrl(
     throw new UnsafeUrlError(`the ${purpose} to ${target} holds a user name`)
   }
   url.hash = ''
+  if (purpose === 'urls' && url.protocol === 'http:')
+    throw new UnsafeUrlError(`the place at http://${target} is not https`)
   const isSecure = endpoint.base.protocol === 'https:'
   if (url.hostname === endpoint.base.hostname) {
     // A registry behind a TLS proxy names itself by http: never follow that in clear text (rule R44).

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createSecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 /** What a scripted server was asked. */
@@ -29,13 +30,16 @@ export interface ScriptedServer extends AsyncDisposable {
 /**
  * Starts a server. `routes` are tried in order: the first whose pattern matches `METHOD path?query` answers; a
  * route with several answers gives them one after another, and the last one from then on.
+ *
+ * @param certificate for one that speaks TLS, in PEM
  */
 export async function startScripted(
   routes: readonly (readonly [RegExp, ...Answer[]])[],
+  certificate?: { key: string; cert: string },
 ): Promise<ScriptedServer> {
   const seen: SeenRequest[] = []
   const used = new Map<RegExp, number>()
-  const server = createServer(async (request, response) => {
+  const listener = async (request: IncomingMessage, response: ServerResponse) => {
     response.on('error', () => {})
     const asked = {
       method: request.method ?? '',
@@ -53,7 +57,9 @@ export async function startScripted(
     const count = used.get(pattern) ?? 0
     used.set(pattern, count + 1)
     answers[Math.min(count, answers.length - 1)]?.(asked, response)
-  })
+  }
+  const server =
+    certificate === undefined ? createServer(listener) : createSecureServer(certificate, listener)
   let connections = 0
   server.on('connection', () => {
     connections++
