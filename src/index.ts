@@ -2,6 +2,7 @@
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
 export type { LayerCompression } from './compression/layer-compression.js'
 export { proxiesFrom } from './config/proxies.js'
+export { createTrust, type Trust, type TrustOptions } from './config/trust.js'
 export { ContentError } from './content/content-error.js'
 export { createContext } from './content/context.js'
 export type { Descriptor, Platform } from './content/descriptor.js'

@@ -1,5 +1,12 @@
 import { Command, Flags } from '@oclif/core'
-import { type CopyEvent, createCredentialLookup, printable, proxiesFrom, RegistryClient } from '../index.js'
+import {
+  type CopyEvent,
+  createCredentialLookup,
+  createTrust,
+  printable,
+  proxiesFrom,
+  RegistryClient,
+} from '../index.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
 import { noticeLine } from './progress/notice.js'
@@ -21,6 +28,23 @@ export const registryFlags = {
     multipleNonGreedy: true,
     helpValue: 'HOST[:PORT]|CIDR',
     description: 'Speak to this registry without a proper certificate, or over plain HTTP',
+    helpGroup: 'REGISTRY',
+  }),
+  'ca-file': Flags.string({
+    helpValue: 'FILE',
+    description: 'Trust the authorities in this PEM file too',
+    helpGroup: 'REGISTRY',
+  }),
+  'cert-file': Flags.string({
+    helpValue: 'FILE',
+    description: 'Show the registry this client certificate (PEM)',
+    dependsOn: ['key-file'],
+    helpGroup: 'REGISTRY',
+  }),
+  'key-file': Flags.string({
+    helpValue: 'FILE',
+    description: 'The key of the client certificate (PEM)',
+    dependsOn: ['cert-file'],
     helpGroup: 'REGISTRY',
   }),
   'allow-internal-redirects': Flags.boolean({
@@ -49,6 +73,9 @@ export const progressFlags = {
 /** What the flags of {@link registryFlags} come to. */
 export interface RegistryFlags {
   'insecure-registry'?: string[] | undefined
+  'ca-file'?: string | undefined
+  'cert-file'?: string | undefined
+  'key-file'?: string | undefined
   'allow-internal-redirects'?: boolean | undefined
   username?: string | undefined
   'password-stdin'?: boolean | undefined
@@ -72,6 +99,13 @@ export abstract class BaseCommand extends Command {
       insecureRegistries: flags['insecure-registry'] ?? [],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
       proxyFor: proxiesFrom(process.env),
+      trust: createTrust({
+        environment: process.env,
+        caFile: flags['ca-file'],
+        certFile: flags['cert-file'],
+        keyFile: flags['key-file'],
+        warn: message => this.warnUser(message),
+      }),
       userAgent: `regctl/${this.config.version}`,
       ...(flags.debug === true && { log: line => process.stderr.write(`debug: ${printable(line)}\n`) }),
     })

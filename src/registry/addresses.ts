@@ -49,27 +49,29 @@ export function isInternal(hostname: string): boolean {
   return isLoopback(hostname) || isIn(internal, hostname)
 }
 
-/** The code of the error with which {@link guardedLookup} refuses. */
+/** The code of the error with which {@link guardLookup} refuses. */
 export const INTERNAL_ADDRESS_CODE = 'ERR_INTERNAL_ADDRESS'
 
 /**
  * Resolves names for servers that a registry pointed us to, and refuses a name with an internal address: the check of
  * the URL alone would miss it (rule R216).
  */
-export const guardedLookup: LookupFunction = (hostname, options, callback) => {
-  lookup(hostname, options, (error, address, family) => {
-    if (error === null) {
-      const addresses = typeof address === 'string' ? [address] : address.map(entry => entry.address)
-      const found = addresses.find(isInternal)
-      if (found !== undefined) {
-        const refusal: NodeJS.ErrnoException = new Error(
-          `${hostname} resolves to the internal address ${found}`,
-        )
-        refusal.code = INTERNAL_ADDRESS_CODE
-        callback(refusal, address, family)
-        return
+export function guardLookup(resolve: LookupFunction = lookup): LookupFunction {
+  return (hostname, options, callback) => {
+    resolve(hostname, options, (error, address, family) => {
+      if (error === null) {
+        const addresses = typeof address === 'string' ? [address] : address.map(entry => entry.address)
+        const found = addresses.find(isInternal)
+        if (found !== undefined) {
+          const refusal: NodeJS.ErrnoException = new Error(
+            `${hostname} resolves to the internal address ${found}`,
+          )
+          refusal.code = INTERNAL_ADDRESS_CODE
+          callback(refusal, address, family)
+          return
+        }
       }
-    }
-    callback(error, address, family)
-  })
+      callback(error, address, family)
+    })
+  }
 }

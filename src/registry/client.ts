@@ -1,5 +1,7 @@
+import type { LookupFunction } from 'node:net'
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import type { ProxyDecision } from '../config/proxies.js'
+import type { Trust } from '../config/trust.js'
 import type { Context, ListOptions } from '../content/store.js'
 import type { CredentialLookup } from '../credentials/credential-store.js'
 import type { ClientAccess } from './access.js'
@@ -32,6 +34,10 @@ export interface RegistryClientOptions {
   allowInternalRedirects?: boolean
   /** Decides on proxies; none when not given. See `proxiesFrom`. */
   proxyFor?: ProxyDecision
+  /** Which certificates are trusted and shown. Node's own roots when not given. See `createTrust`. */
+  trust?: Trust
+  /** Resolves the names of registries; the system when not given. */
+  lookup?: LookupFunction
   /** Replaces some of the numbers and functions of the retries. */
   retry?: Partial<RetryOptions>
 }
@@ -61,6 +67,8 @@ export class RegistryClient implements AsyncDisposable {
       maximumConnections: options.maximumConnections ?? 16,
       policy,
       proxyFor: options.proxyFor ?? (() => undefined),
+      trust: options.trust,
+      lookup: options.lookup,
     })
     const retryOptions = { ...defaultRetryOptions, ...options.retry }
     const retrier = new Retrier(retryOptions)

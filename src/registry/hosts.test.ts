@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { systemError } from '../../test/support/fake-sender.js'
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import { createContext } from '../content/context.js'
-import { guardedLookup } from './addresses.js'
+import { guardLookup } from './addresses.js'
 import { Hosts } from './hosts.js'
 import { explainNetworkError } from './network-error.js'
 import { defaultRetryOptions, Retrier } from './retry.js'
@@ -59,7 +59,7 @@ test('R153: tells clear text from another failure of TLS', () => {
 })
 
 test('R216: a name that resolves to an internal address is refused when connecting', async () => {
-  const error = await new Promise(resolve => guardedLookup('localhost', { all: true }, resolve))
+  const error = await new Promise(resolve => guardLookup()('localhost', { all: true }, resolve))
   expect(explainNetworkError(error, new URL('https://localhost'))).toMatchObject({
     code: 'unsafe-url',
     text: expect.stringContaining('localhost resolves to the internal address'),

@@ -1,7 +1,7 @@
 import type { InsecureRegistries } from '../config/insecure-registries.js'
 import { DOCKER_HUB } from '../content/reference.js'
 import type { Context } from '../content/store.js'
-import { InterruptedError } from '../errors.js'
+import { InterruptedError, RegctlError } from '../errors.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
 import type { Retrier } from './retry.js'
@@ -11,8 +11,8 @@ const HUB_HOST = 'registry-1.docker.io'
 const PROBE_TIMEOUT_MS = 15_000
 const REFUSED_DELAY_MS = 1_000
 
-/** Asks for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
-export type Probe = (url: URL, signal: AbortSignal) => Promise<void>
+/** Asks a registry for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
+export type Probe = (url: URL, registry: string, signal: AbortSignal) => Promise<void>
 
 /**
  * Knows how each registry is reached: https only, or for an insecure one https without verification and then http
@@ -52,15 +52,22 @@ export class Hosts {
     const operation = `connection to ${registry}`
     for (let attempt = 1; ; attempt++) {
       try {
-        await this.#probe(ping, AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)]))
+        const signal = AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])
+        await this.#probe(ping, registry, signal)
         return { registry, base: secure, insecure: true }
       } catch (error) {
         if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
-        const { text, code, hint } = explainNetworkError(error, ping)
+        if (error instanceof RegctlError) throw error
+        const { text, code, hint } = explainNetworkError(error, ping, {
+          registry,
+          base: secure,
+          insecure: true,
+        })
         // Port 443 may be closed where port 80 is open; with a port written out both would be the same.
         const isRefused = code === 'connection-refused' && secure.port !== ''
-        if (!isRefused && code !== 'no-such-host')
-          return { registry, base: new URL(`http://${host}`), insecure: true }
+        // What answers with an alert speaks TLS: clear text would only hide what it says.
+        const isFinal = code === 'no-such-host' || code === 'client-certificate'
+        if (!isRefused && !isFinal) return { registry, base: new URL(`http://${host}`), insecure: true }
         if (isRefused && attempt === 1) {
           // A registry that was started just now gets a second chance (rule R237).
           await this.#retrier.pause({ operation, context }, attempt, {

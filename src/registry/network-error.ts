@@ -1,6 +1,8 @@
 import { messageOf, systemCodeOf } from '../errors.js'
 import { INTERNAL_ADDRESS_CODE } from './addresses.js'
 import { sanitize } from './error-body.js'
+import type { Endpoint } from './send.js'
+import { CertificateError, explainTlsError } from './tls-error.js'
 
 /** What a failure without an answer means. */
 export interface NetworkFailure {
@@ -14,18 +16,6 @@ export interface NetworkFailure {
   isReset: boolean
 }
 
-const UNKNOWN_AUTHORITY = new Set([
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_GET_ISSUER_CERT',
-])
-const HTTP_TO_HTTPS = new Set([
-  'ERR_SSL_WRONG_VERSION_NUMBER',
-  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
-  'ERR_SSL_UNKNOWN_PROTOCOL',
-])
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 const TIMEOUT = new Set([
   'ETIMEDOUT',
@@ -34,8 +24,12 @@ const TIMEOUT = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ])
 
-/** Tells from the error of a socket or of undici what happened (rules R153, R237). */
-export function explainNetworkError(error: unknown, url: URL): NetworkFailure {
+/**
+ * Tells from the error of a socket or of undici what happened (rules R153, R237).
+ *
+ * @param endpoint the registry that was to be reached: its files have the name that it was called by
+ */
+export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoint): NetworkFailure {
   const code = codeOf(error)
   const final = (text: string, name: string, hint?: string): NetworkFailure => ({
     text,
@@ -44,34 +38,16 @@ export function explainNetworkError(error: unknown, url: URL): NetworkFailure {
     retry: 'no',
     isReset: false,
   })
-  const insecureHint = `Pass --insecure-registry ${url.host} if this is a registry without a proper certificate`
-  // Node 20 gives the reason in the message alone.
-  const isClearText =
-    code === 'EPROTO' && /wrong version number|packet length too long/i.test(messageOf(deepest(error)))
-  if (HTTP_TO_HTTPS.has(code) || isClearText) {
-    return final('failed: server gave HTTP response to HTTPS client', 'http-response', insecureHint)
-  }
-  if (UNKNOWN_AUTHORITY.has(code)) {
-    return final(
-      'failed: certificate signed by unknown authority',
-      'unknown-authority',
-      `Add the authority with --ca-file. ${insecureHint}`,
-    )
-  }
-  if (code === 'CERT_HAS_EXPIRED')
-    return final('failed: the certificate has expired', 'certificate-expired', insecureHint)
-  if (code === 'CERT_NOT_YET_VALID') {
-    return final(
-      'failed: the certificate is not yet valid',
-      'certificate-not-yet-valid',
-      'Check the clock of this machine',
-    )
-  }
-  if (code === 'ERR_TLS_CERT_ALTNAME_INVALID') {
-    return final(`failed: the certificate is not for ${url.hostname}`, 'certificate-wrong-name', insecureHint)
+  const telling = deepest(error)
+  const asked = telling instanceof CertificateError ? telling.url : url
+  const name = endpoint !== undefined && asked.host === endpoint.base.host ? endpoint.registry : asked.host
+  const tls = telling instanceof Error ? explainTlsError(telling, code, asked.hostname, name) : undefined
+  if (tls !== undefined) {
+    const where = asked.host === url.host ? '' : `at ${asked.host}: `
+    return final(`failed: ${where}${tls.text}`, tls.code, tls.hint)
   }
   if (code === INTERNAL_ADDRESS_CODE)
-    return final(`was refused: ${sanitize(messageOf(deepest(error)))}`, 'unsafe-url')
+    return final(`was refused: ${sanitize(messageOf(telling))}`, 'unsafe-url')
   if (code === 'ENOTFOUND') {
     return final(
       `failed: no such host ${url.hostname}`,
@@ -111,6 +87,8 @@ function codeOf(error: unknown): string {
 function deepest(error: unknown, depth = 0): unknown {
   if (depth > 5) return error
   if (error instanceof AggregateError && error.errors.length > 0) return deepest(error.errors[0], depth + 1)
+  // It has the code of its cause, and more.
+  if (error instanceof CertificateError) return error
   if (error instanceof Error && error.cause instanceof Error && systemCodeOf(error.cause) !== undefined) {
     return deepest(error.cause, depth + 1)
   }

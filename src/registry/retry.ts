@@ -101,7 +101,7 @@ export class Retrier {
       if (request.context.signal.aborted)
         throw new InterruptedError(`${request.operation} was interrupted`, error)
       if (error instanceof RegctlError || error instanceof BodySourceError) throw error
-      const { text, code, hint, retry, isReset } = explainNetworkError(error, request.url)
+      const { text, code, hint, retry, isReset } = explainNetworkError(error, request.url, request.endpoint)
       const isLast = retry === 'no' || attempt >= maximum || (retry === 'once' && attempt > 1)
       if (isLast || !this.#spend()) {
         throw new RegistryError(request.operation, {

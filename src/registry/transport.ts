@@ -1,9 +1,14 @@
 import { setMaxListeners } from 'node:events'
+import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
 import { Agent, type Dispatcher, ProxyAgent, request as undiciRequest } from 'undici'
 import type { ProxyDecision } from '../config/proxies.js'
-import { guardedLookup, isLoopback } from './addresses.js'
+import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
+import { systemCodeOf } from '../errors.js'
+import { guardLookup, isLoopback } from './addresses.js'
 import { BodySourceError, type Endpoint, type RegistryRequest, type Send } from './send.js'
+import { CertificateError, isCertificateCode } from './tls-error.js'
+import { inspectTls } from './tls-inspection.js'
 import type { UrlPolicy } from './urls.js'
 
 /** How connections are made. */
@@ -14,6 +19,18 @@ export interface TransportOptions {
   /** The proxy for a URL; undefined for none. */
   proxyFor: ProxyDecision
   policy: UrlPolicy
+  /** Which certificates are trusted and shown; Node's own roots when not given. */
+  trust?: Trust | undefined
+  /** Resolves names; the system when not given. */
+  lookup?: LookupFunction | undefined
+}
+
+/** What a connection must be like. */
+interface Demands {
+  verify: boolean
+  /** The host's name may not resolve to an internal address (rule R216). */
+  guarded: boolean
+  tls: TlsSettings
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
@@ -24,24 +41,19 @@ const BODY_TIMEOUT_MS = 60_000
 const HEADER_LIMIT_BYTES = 32 * 1024
 
 /**
- * The pools of connections: for registries with a certificate, for insecure ones, and for hosts that a registry sent
- * us to, whose names may not resolve to internal addresses.
+ * The pools of connections, one for each way in which hosts are connected to: with and without a certificate that counts,
+ * with certificates of their own, and hosts that a registry sent us to, whose names may not resolve to internal
+ * addresses.
  */
 export class Transport implements AsyncDisposable {
   readonly #options: TransportOptions
-  readonly #verified: Agent
-  readonly #unverified: Agent
-  readonly #guarded: Agent
-  /** By address and by whether certificates are verified. Made when a proxy applies for the first time. */
-  readonly #proxies = new Map<string, ProxyAgent>()
+  readonly #trust: Trust
+  /** By what is demanded of the connection and by the proxy. Made when first needed. */
+  readonly #pools = new Map<string, Agent | ProxyAgent>()
 
   constructor(options: TransportOptions) {
     this.#options = options
-    const common = this.#poolOptions()
-    const timeout = CONNECT_TIMEOUT_MS
-    this.#verified = new Agent({ ...common, connect: { timeout } })
-    this.#unverified = new Agent({ ...common, connect: { timeout, rejectUnauthorized: false } })
-    this.#guarded = new Agent({ ...common, connect: { timeout, lookup: guardedLookup } })
+    this.#trust = options.trust ?? defaultTrust
   }
 
   /** Sends one request as it is. Errors are those of undici and of the socket, or BodySourceError. */
@@ -49,11 +61,12 @@ export class Transport implements AsyncDisposable {
     const { url, endpoint, method, context } = request
     // Every request that is under way listens to it, so there is no telling how many there will be.
     setMaxListeners(0, context.signal)
+    const demands = await this.#demandsOn(url, endpoint)
     const source = await bodyOf(request)
     try {
       const response = await undiciRequest(url, {
         method,
-        dispatcher: this.#dispatcherFor(url, endpoint),
+        dispatcher: this.#poolFor(url, demands),
         signal: context.signal,
         headers: { 'user-agent': this.#options.userAgent, ...request.headers, ...source.headers },
         body: source.body,
@@ -71,42 +84,84 @@ export class Transport implements AsyncDisposable {
     } catch (error) {
       source.body?.destroy()
       if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
-      throw error
+      throw await this.#withCertificate(error, url, demands, context.signal)
     }
   }
 
-  /** Whether TLS is spoken at a host, whatever its certificate: any HTTP answer will do. Rejects with the socket's error. */
-  async probe(url: URL, signal: AbortSignal): Promise<void> {
-    const dispatcher = this.#proxyAgent(url, false) ?? this.#unverified
+  /**
+   * Whether TLS is spoken by an insecure registry, whatever its certificate: any HTTP answer will do. Rejects with the
+   * socket's error.
+   *
+   * @param registry as it stands in references
+   */
+  async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
+    const tls = await this.#trust.settingsFor(registry, true)
+    const dispatcher = this.#poolFor(url, { verify: false, guarded: false, tls })
     const response = await undiciRequest(url, { dispatcher, signal, method: 'GET' })
     await response.body.dump()
   }
 
-  #dispatcherFor(url: URL, endpoint: Endpoint): Dispatcher {
+  async #demandsOn(url: URL, endpoint: Endpoint): Promise<Demands> {
     const { policy } = this.#options
-    const isOwn = url.hostname === endpoint.base.hostname
-    const isInsecure = isOwn ? endpoint.insecure : policy.isInsecure(url.host)
-    // A proxy resolves names itself: what they resolve to can't be checked here.
-    const proxy = this.#proxyAgent(url, !isInsecure)
-    if (proxy !== undefined) return proxy
-    if (isInsecure) return this.#unverified
+    // Another port is another server: it is not shown what was meant for the registry (rule R209).
+    const isNamed = url.host === endpoint.base.host
+    const isOwnHost = url.hostname === endpoint.base.hostname
+    const isInsecure = isNamed ? endpoint.insecure : policy.isInsecure(url.host)
     const bothLoopback = isLoopback(url.hostname) && isLoopback(endpoint.base.hostname)
-    return isOwn || policy.allowInternal || bothLoopback ? this.#verified : this.#guarded
+    const tls =
+      url.protocol === 'https:'
+        ? await this.#trust.settingsFor(isNamed ? endpoint.registry : url.host, isNamed)
+        : { id: '', context: undefined }
+    return {
+      verify: !isInsecure,
+      guarded: !(isInsecure || isOwnHost || policy.allowInternal || bothLoopback),
+      tls,
+    }
   }
 
-  #proxyAgent(url: URL, verify: boolean): ProxyAgent | undefined {
+  #poolFor(url: URL, demands: Demands): Dispatcher {
+    // A proxy resolves names itself: what they resolve to can't be checked here.
     const proxy = this.#options.proxyFor(url)
-    if (proxy === undefined) return undefined
-    const key = `${verify} ${proxy.href}`
-    const known = this.#proxies.get(key)
+    const { verify, guarded, tls } = demands
+    const key = [verify, guarded && proxy === undefined, tls.id, proxy?.href ?? ''].join(' ')
+    const known = this.#pools.get(key)
     if (known !== undefined) return known
-    const agent = new ProxyAgent({
-      ...this.#poolOptions(),
-      uri: proxy.href,
-      requestTls: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: verify },
-    })
-    this.#proxies.set(key, agent)
-    return agent
+    const connect = {
+      timeout: CONNECT_TIMEOUT_MS,
+      // Said in any case: NODE_TLS_REJECT_UNAUTHORIZED must not decide it (rule R164).
+      rejectUnauthorized: verify,
+      ...(tls.context !== undefined && { secureContext: tls.context }),
+    }
+    const lookup = this.#lookup(guarded)
+    const made =
+      proxy === undefined
+        ? new Agent({
+            ...this.#poolOptions(),
+            connect: { ...connect, ...(lookup !== undefined && { lookup }) },
+          })
+        : new ProxyAgent({
+            ...this.#poolOptions(),
+            uri: proxy.href,
+            requestTls: connect,
+            proxyTls: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
+          })
+    this.#pools.set(key, made)
+    return made
+  }
+
+  #lookup(guarded: boolean): LookupFunction | undefined {
+    const { lookup } = this.#options
+    return guarded ? guardLookup(lookup) : lookup
+  }
+
+  /** An error about a certificate, with the certificate in it, for which the host is asked once more. */
+  async #withCertificate(error: unknown, url: URL, demands: Demands, signal: AbortSignal): Promise<unknown> {
+    const code = systemCodeOf(error) ?? ''
+    if (!isCertificateCode(code)) return error
+    const proxy = this.#options.proxyFor(url)
+    const lookup = this.#lookup(demands.guarded)
+    const inspected = await inspectTls(url, { proxy, lookup, signal }).catch(() => undefined)
+    return new CertificateError(code, url, inspected?.chain ?? [], error)
   }
 
   #poolOptions() {
@@ -120,8 +175,7 @@ export class Transport implements AsyncDisposable {
 
   /** Closes every connection at once. */
   async [Symbol.asyncDispose](): Promise<void> {
-    const pools = [this.#verified, this.#unverified, this.#guarded, ...this.#proxies.values()]
-    await Promise.all(pools.map(pool => pool.destroy()))
+    await Promise.all([...this.#pools.values()].map(pool => pool.destroy()))
   }
 }
 

@@ -1,0 +1,136 @@
+import { once } from 'node:events'
+import { request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { connect, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls'
+import { hostnameOf } from '../config/insecure-registries.js'
+
+/** What a certificate says of itself. All text is the server's. */
+export interface CertificateFacts {
+  readonly subject: string
+  readonly issuer: string
+  /** The host names and addresses that it is for. */
+  readonly names: readonly string[]
+  readonly validFrom: Date
+  readonly validTo: Date
+}
+
+/** What a TLS handshake showed. */
+export interface TlsInspection {
+  /** Why the certificate is not trusted, as Node's code for it; undefined when it is. */
+  readonly problem: string | undefined
+  /** `TLSv1.3` */
+  readonly protocol: string | undefined
+  /** From the server's own certificate up; empty when it showed none. */
+  readonly chain: readonly CertificateFacts[]
+}
+
+/** How to connect for {@link inspectTls}. */
+export interface InspectionOptions {
+  proxy: URL | undefined
+  /** Trust, as for real connections; Node's own when undefined. */
+  context?: SecureContext | undefined
+  lookup?: LookupFunction | undefined
+  signal: AbortSignal
+}
+
+const TIMEOUT_MS = 10_000
+const LONGEST_CHAIN = 10
+
+/**
+ * Makes one TLS handshake with a host to see its certificate, whatever that is worth. Nothing is sent over the
+ * connection, which is closed at once.
+ *
+ * @throws the socket's error when there is no handshake
+ */
+export async function inspectTls(url: URL, options: InspectionOptions): Promise<TlsInspection> {
+  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
+  const host = hostnameOf(url.hostname)
+  const port = url.port === '' ? 443 : Number(url.port)
+  const tunnel =
+    options.proxy === undefined ? undefined : await openTunnel(options.proxy, url.hostname, port, signal)
+  const socket = connect({
+    host,
+    port,
+    // What is found is shown to people; it decides nothing.
+    rejectUnauthorized: false,
+    ...(tunnel !== undefined && { socket: tunnel }),
+    ...(options.lookup !== undefined && { lookup: options.lookup }),
+    ...(options.context !== undefined && { secureContext: options.context }),
+    // An address is no server name (rule R165).
+    ...(isIP(host) === 0 && { servername: host }),
+  })
+  const abort = () => socket.destroy(new Error('the handshake took too long'))
+  signal.addEventListener('abort', abort, { once: true })
+  try {
+    await once(socket, 'secureConnect')
+    return factsOf(socket)
+  } finally {
+    signal.removeEventListener('abort', abort)
+    socket.on('error', () => {}).destroy()
+    tunnel?.destroy()
+  }
+}
+
+async function openTunnel(proxy: URL, hostname: string, port: number, signal: AbortSignal): Promise<Socket> {
+  const { username, password } = proxy
+  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
+  const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
+    host: hostnameOf(proxy.hostname),
+    port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port),
+    method: 'CONNECT',
+    path: `${hostname}:${port}`,
+    signal,
+    agent: false,
+    ...(username !== '' && {
+      headers: { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` },
+    }),
+  })
+  request.end()
+  const [response, socket] = (await once(request, 'connect')) as [{ statusCode: number }, Socket]
+  if (response.statusCode === 200) return socket
+  socket.destroy()
+  throw new Error(`the proxy ${proxy.host} answered ${response.statusCode}`)
+}
+
+function factsOf(socket: TLSSocket): TlsInspection {
+  const chain: CertificateFacts[] = []
+  let certificate = socket.getPeerCertificate(true)
+  // The last one is its own issuer.
+  while (certificate?.raw !== undefined && chain.length < LONGEST_CHAIN) {
+    chain.push(certificateFacts(certificate))
+    if (certificate.issuerCertificate === certificate) break
+    certificate = certificate.issuerCertificate
+  }
+  const problem = socket.authorizationError as unknown as string | Error | undefined | null
+  return {
+    problem:
+      problem === null || problem === undefined
+        ? undefined
+        : String(problem instanceof Error ? problem.message : problem),
+    protocol: socket.getProtocol() ?? undefined,
+    chain,
+  }
+}
+
+/** Of a certificate as Node gives it. */
+export function certificateFacts(certificate: PeerCertificate): CertificateFacts {
+  const { CN } = certificate.subject
+  const names = (certificate.subjectaltname ?? '')
+    .split(', ')
+    .map(name => name.replace(/^(?:DNS|IP Address):/, ''))
+    .filter(name => name !== '')
+  return {
+    subject: distinguishedName(certificate.subject),
+    issuer: distinguishedName(certificate.issuer),
+    names: names.length > 0 || CN === undefined ? names : [CN].flat(),
+    validFrom: new Date(certificate.valid_from),
+    validTo: new Date(certificate.valid_to),
+  }
+}
+
+function distinguishedName(name: PeerCertificate['subject'] | undefined): string {
+  return Object.entries(name ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .join(', ')
+}
