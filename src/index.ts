@@ -1,6 +1,7 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
 export type { LayerCompression } from './compression/layer-compression.js'
+export { type DockerSettings, readDockerSettings } from './config/docker-settings.js'
 export { proxiesFrom } from './config/proxies.js'
 export { createTrust, type Trust, type TrustOptions } from './config/trust.js'
 export { ContentError } from './content/content-error.js'

@@ -6,6 +6,7 @@ import {
   printable,
   proxiesFrom,
   RegistryClient,
+  readDockerSettings,
 } from '../index.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
@@ -94,13 +95,15 @@ export abstract class BaseCommand extends Command {
       environment: process.env,
       warn: message => this.warnUser(message),
     })
+    const places = { environment: process.env }
+    const settings = await readDockerSettings(places, message => this.warnUser(message))
     return new RegistryClient({
       credentials,
-      insecureRegistries: flags['insecure-registry'] ?? [],
+      insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
       proxyFor: proxiesFrom(process.env),
       trust: createTrust({
-        environment: process.env,
+        ...places,
         caFile: flags['ca-file'],
         certFile: flags['cert-file'],
         keyFile: flags['key-file'],

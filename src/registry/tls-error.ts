@@ -36,6 +36,11 @@ export function isCertificateCode(code: string): boolean {
   return UNKNOWN_AUTHORITY.has(code) || WRONG_TIME.has(code) || code === WRONG_NAME
 }
 
+/** Whether an error is the alert of a server that wants to see another client certificate. */
+export function isClientCertificateAlert(error: unknown): boolean {
+  return error instanceof Error && CLIENT_CERTIFICATE.test(error.message)
+}
+
 /** What a failure of TLS means, with its code and what to do. */
 export interface TlsFailure {
   text: string
@@ -58,7 +63,7 @@ export function explainTlsError(
 ): TlsFailure | undefined {
   const chain = error instanceof CertificateError ? error.chain : []
   // OpenSSL's words are in the message, with Node's code or only `EPROTO` beside them.
-  if (CLIENT_CERTIFICATE.test(error.message)) return clientCertificate(error.message, name)
+  if (isClientCertificateAlert(error)) return clientCertificate(error.message, name)
   if (
     /wrong version number|packet length too long|http request/i.test(error.message) ||
     HTTP_TO_HTTPS.has(code)

@@ -31,6 +31,11 @@ export interface InspectionOptions {
   /** Trust, as for real connections; Node's own when undefined. */
   context?: SecureContext | undefined
   lookup?: LookupFunction | undefined
+  /**
+   * How long to listen after the handshake: in TLS 1.3 a server only then says that it wants a client certificate. Not at
+   * all when not given.
+   */
+  listenMs?: number
   signal: AbortSignal
 }
 
@@ -41,7 +46,7 @@ const LONGEST_CHAIN = 10
  * Makes one TLS handshake with a host to see its certificate, whatever that is worth. Nothing is sent over the
  * connection, which is closed at once.
  *
- * @throws the socket's error when there is no handshake
+ * @throws the socket's error when there is no handshake, or the server ends it with an alert
  */
 export async function inspectTls(url: URL, options: InspectionOptions): Promise<TlsInspection> {
   const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
@@ -64,11 +69,24 @@ export async function inspectTls(url: URL, options: InspectionOptions): Promise<
   signal.addEventListener('abort', abort, { once: true })
   try {
     await once(socket, 'secureConnect')
-    return factsOf(socket)
+    const facts = factsOf(socket)
+    if (options.listenMs !== undefined) await listen(socket, options.listenMs)
+    return facts
   } finally {
     signal.removeEventListener('abort', abort)
     socket.on('error', () => {}).destroy()
     tunnel?.destroy()
+  }
+}
+
+/** Rejects with what the server says of its own accord. */
+async function listen(socket: TLSSocket, delayMs: number): Promise<void> {
+  const patience = AbortSignal.timeout(delayMs)
+  socket.resume()
+  try {
+    await once(socket, 'close', { signal: patience })
+  } catch (error) {
+    if (!patience.aborted) throw error
   }
 }
 

@@ -7,7 +7,7 @@ import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
 import { guardLookup, isLoopback } from './addresses.js'
 import { BodySourceError, type Endpoint, type RegistryRequest, type Send } from './send.js'
-import { CertificateError, isCertificateCode } from './tls-error.js'
+import { CertificateError, isCertificateCode, isClientCertificateAlert } from './tls-error.js'
 import { inspectTls } from './tls-inspection.js'
 import type { UrlPolicy } from './urls.js'
 
@@ -37,6 +37,9 @@ const CONNECT_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 300_000
 /** A body on which nothing comes for this long is given up (rule R248). */
 const BODY_TIMEOUT_MS = 60_000
+/** How long a server that closes connections is listened to for the reason. */
+const ALERT_TIMEOUT_MS = 1_000
+const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
 /** Signed URLs in Location and Link are long (rule R203). */
 const HEADER_LIMIT_BYTES = 32 * 1024
 
@@ -50,6 +53,8 @@ export class Transport implements AsyncDisposable {
   readonly #trust: Trust
   /** By what is demanded of the connection and by the proxy. Made when first needed. */
   readonly #pools = new Map<string, Agent | ProxyAgent>()
+  /** The hosts that have answered: what they close now is no refusal. */
+  readonly #answered = new Set<string>()
 
   constructor(options: TransportOptions) {
     this.#options = options
@@ -73,6 +78,7 @@ export class Transport implements AsyncDisposable {
         // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
         ...(method === 'HEAD' && { reset: false }),
       })
+      this.#answered.add(url.host)
       return {
         status: response.statusCode,
         headers: response.headers,
@@ -84,7 +90,7 @@ export class Transport implements AsyncDisposable {
     } catch (error) {
       source.body?.destroy()
       if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
-      throw await this.#withCertificate(error, url, demands, context.signal)
+      throw await this.#explained(error, url, demands, context.signal)
     }
   }
 
@@ -96,9 +102,17 @@ export class Transport implements AsyncDisposable {
    */
   async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
     const tls = await this.#trust.settingsFor(registry, true)
-    const dispatcher = this.#poolFor(url, { verify: false, guarded: false, tls })
-    const response = await undiciRequest(url, { dispatcher, signal, method: 'GET' })
-    await response.body.dump()
+    const demands = { verify: false, guarded: false, tls }
+    try {
+      const response = await undiciRequest(url, {
+        dispatcher: this.#poolFor(url, demands),
+        signal,
+        method: 'GET',
+      })
+      await response.body.dump()
+    } catch (error) {
+      throw await this.#explained(error, url, demands, signal)
+    }
   }
 
   async #demandsOn(url: URL, endpoint: Endpoint): Promise<Demands> {
@@ -154,14 +168,27 @@ export class Transport implements AsyncDisposable {
     return guarded ? guardLookup(lookup) : lookup
   }
 
-  /** An error about a certificate, with the certificate in it, for which the host is asked once more. */
-  async #withCertificate(error: unknown, url: URL, demands: Demands, signal: AbortSignal): Promise<unknown> {
+  /**
+   * An error of a connection with what a further handshake shows: the certificate that was refused, or that the server
+   * closes without one of ours, which it says too late for the request that failed.
+   */
+  async #explained(error: unknown, url: URL, demands: Demands, signal: AbortSignal): Promise<unknown> {
     const code = systemCodeOf(error) ?? ''
-    if (!isCertificateCode(code)) return error
-    const proxy = this.#options.proxyFor(url)
-    const lookup = this.#lookup(demands.guarded)
-    const inspected = await inspectTls(url, { proxy, lookup, signal }).catch(() => undefined)
-    return new CertificateError(code, url, inspected?.chain ?? [], error)
+    const isRefused = isCertificateCode(code)
+    const isClosed = CLOSED.has(code) && url.protocol === 'https:' && !this.#answered.has(url.host)
+    if (signal.aborted || !(isRefused || isClosed)) return error
+    try {
+      const { chain } = await inspectTls(url, {
+        proxy: this.#options.proxyFor(url),
+        lookup: this.#lookup(demands.guarded),
+        context: demands.tls.context,
+        ...(isClosed && { listenMs: ALERT_TIMEOUT_MS }),
+        signal,
+      })
+      return isRefused ? new CertificateError(code, url, chain, error) : error
+    } catch (alert) {
+      return isClosed && isClientCertificateAlert(alert) ? alert : error
+    }
   }
 
   #poolOptions() {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
+import type { IssuedCertificate } from './certificates.js'
 import { Cleanup } from './cleanup.js'
 import { systemEnvironment } from './run.js'
 import { type Service, startService } from './service.js'
@@ -15,6 +16,12 @@ export interface DockerRegistryOptions {
   tokenAuth?: boolean
   /** Manifests and blobs can be deleted. */
   deletes?: boolean
+  /** Where it listens; `127.0.0.1` when not given. */
+  address?: string
+  /** It speaks TLS; of such a one the requests can't be read. Clients must show a certificate of `clientCaFile`. */
+  tls?: IssuedCertificate & { clientCaFile?: string }
+  /** What it is a pull-through cache of: the URL of another registry. */
+  proxyOf?: string
 }
 
 /** One line of a registry's access log. */
@@ -28,7 +35,7 @@ export interface LoggedRequest {
 
 /** The reference registry (distribution) as a process on a loopback port. Disposing ends it and removes its storage. */
 export interface DockerRegistry extends AsyncDisposable {
-  /** `127.0.0.1:PORT` */
+  /** `127.0.0.1:PORT`, or with another address. */
   readonly host: string
   /** Where it keeps its files, for tests that damage them. */
   readonly storage: string
@@ -52,6 +59,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   try {
     const folder = stack.use(await temporaryFolder())
     const storage = join(folder.path, 'storage')
+    const { address = '127.0.0.1', tls, proxyOf } = options
     const configuration: Record<string, unknown> = {
       version: '0.1',
       log: { formatter: 'json', level: 'info' },
@@ -59,7 +67,12 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
         filesystem: { rootdirectory: storage },
         delete: { enabled: options.deletes ?? false },
       },
-      http: { addr: '127.0.0.1:0', secret: 'known to all' },
+      http: {
+        addr: `${address}:0`,
+        secret: 'known to all',
+        ...(tls !== undefined && { tls: tlsConfiguration(tls) }),
+      },
+      ...(proxyOf !== undefined && { proxy: { remoteurl: proxyOf } }),
     }
     if (options.htpasswd === true) {
       const path = join(folder.path, 'htpasswd')
@@ -75,10 +88,10 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     await writeFile(path, JSON.stringify(configuration))
     const service = stack.use(
       await startService('docker-registry', ['serve', path], systemEnvironment(), started => {
-        return portOf(started) !== undefined
+        return portOf(started, address) !== undefined
       }),
     )
-    const host = `127.0.0.1:${portOf(service)}`
+    const host = `${address}:${portOf(service, address)}`
     return {
       host,
       storage,
@@ -91,8 +104,17 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
   }
 }
 
-function portOf(service: Service): string | undefined {
-  return /listening on 127\.0\.0\.1:(\d+)/.exec(service.stderr())?.[1]
+function portOf(service: Service, address: string): string | undefined {
+  return service.stderr().split(`listening on ${address}:`)[1]?.match(/^\d+/)?.[0]
+}
+
+function tlsConfiguration({
+  certFile,
+  keyFile,
+  clientCaFile,
+}: NonNullable<DockerRegistryOptions['tls']>): object {
+  const clients = clientCaFile === undefined ? {} : { clientcas: [clientCaFile] }
+  return { certificate: certFile, key: keyFile, ...clients }
 }
 
 /**
