@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 
-const FOLDER = fileURLToPath(new URL('../../schemas', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../../schemas/', import.meta.url))
 const SUFFIX = '.schema.json'
 
 /** The names of the schemas in the package: mostly those of the commands. */
