@@ -3,6 +3,7 @@ import { buildImage, buildIndex } from '../../test/support/image-builder.js'
 import { createContext } from '../content/context.js'
 import { digestTags } from '../content/digest-tags.js'
 import type { CopyEvent } from '../content/events.js'
+import { MediaType } from '../content/media-types.js'
 import { MemoryStore } from '../content/memory-store.js'
 import { flattenReferrers, selectReferrers } from './referrer-selection.js'
 import { type ReferrerNode, readReferrerTree } from './referrer-tree.js'
@@ -78,6 +79,24 @@ describe('the tree of referrers', () => {
     await store.putManifest(manifest, ['1', ...tags], context)
     const tree = await readReferrerTree({ source: store, root: '1' }, context)
     expect(tree.referrers).toEqual([])
+  })
+
+  it('asks a referrer what it is where the list has the type of its empty config instead', async () => {
+    const store = new MemoryStore('cosign without the API')
+    const image = await buildImage()
+    const signature = await buildImage({
+      subject: image.manifest.descriptor,
+      artifactType: 'application/vnd.dev.sigstore.bundle.v0.3+json',
+      annotations: { 'dev.sigstore.bundle.predicateType': 'https://sigstore.dev/cosign/sign/v1' },
+    })
+    for (const { manifest } of [image, signature]) await store.putManifest(manifest, ['1'], context)
+    const listed = { ...signature.manifest.descriptor, artifactType: MediaType.ociEmpty }
+    store.listReferrers = async subject => (subject === image.manifest.descriptor.digest ? [listed] : [])
+    const root = image.manifest.descriptor.digest
+    const tree = await readReferrerTree({ source: store, root }, context)
+    expect(tree.referrers).toMatchObject([{ name: 'cosign signature' }])
+    const types = ['application/vnd.dev.sigstore.bundle.v0.3+json']
+    expect(flattenReferrers(selectReferrers(tree, { types }), types)).toHaveLength(1)
   })
 
   it('is cut to types with their ancestors, and flattened without them', async () => {

@@ -2,7 +2,7 @@ import type { Descriptor, Platform } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { digestTags } from '../content/digest-tags.js'
 import { type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
-import { isIndexType } from '../content/media-types.js'
+import { isIndexType, MediaType } from '../content/media-types.js'
 import { isAttestation } from '../content/platform.js'
 import { referrerOf } from '../content/referrer.js'
 import type { Context, RawManifest, Source, Store } from '../content/store.js'
@@ -170,13 +170,18 @@ class Walk {
     return await Promise.all(list.map(descriptor => this.#describeListed(descriptor)))
   }
 
-  /** A list of referrers tells enough, but for attestations that don't say there what they state. */
+  /**
+   * A list of referrers tells enough, but for attestations that don't say there what they state, and for the lists that
+   * cosign keeps where there is no API: there every artifactType is that of the config, which is empty (rule R81).
+   */
   async #describeListed(descriptor: Descriptor): Promise<Found> {
     const predicateType = predicateTypeOf(descriptor.annotations)
     const { artifactType } = descriptor
     const isVague =
       predicateType === undefined &&
-      (artifactType === undefined || /in-toto|dsse|attestation/.test(artifactType))
+      (artifactType === undefined ||
+        artifactType === MediaType.ociEmpty ||
+        /in-toto|dsse|attestation/.test(artifactType))
     if (isVague) return (await this.#readFound(descriptor.digest, 'subject')) ?? named(descriptor, [], [])
     return named(descriptor, predicateType === undefined ? [] : [predicateType], [])
   }

@@ -92,6 +92,14 @@ describe.skipIf(missing !== undefined)('what cosign says of an image', () => {
 
     it('is verified there', () => expectVerified(origin, statement))
 
+    it('is called a signature and an attestation', async () => {
+      const { stdout } = await regctl('referrers', `${origin}:1`, '--json')
+      const names = JSON.parse(stdout).referrers.map(({ name }: { name: string }) => name)
+      // cosign's own kind of statement has no name but that of what it is in.
+      const attestation = form === 'referrers' ? 'sigstore bundle' : 'in-toto attestation'
+      expect(names.sort()).toEqual(['cosign signature', attestation])
+    })
+
     it(`goes with a copy to ${there}`, async () => {
       await copy(`${origin}:1`, `${target}:1`, '--referrers')
       await expectVerified(target, statement)
