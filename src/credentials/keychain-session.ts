@@ -41,8 +41,13 @@ export class KeychainSession {
     this.#process.stdin.on('error', () => {
       // It ended; that it answers nothing tells.
     })
+    this.#process.on('error', () => {
+      // It did not start, which tells in the same way.
+    })
     this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
-    process.once('exit', () => this.#process.kill('SIGKILL'))
+    const end = () => this.#process.kill('SIGKILL')
+    process.once('exit', end)
+    this.#process.once('exit', () => process.removeListener('exit', end))
   }
 
   /**

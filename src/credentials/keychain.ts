@@ -1,4 +1,5 @@
 import { isObject } from '../content/manifest.js'
+import { refuseControls } from './control-characters.js'
 import { CredentialError } from './credential-error.js'
 import type { CredentialStore, StoredCredential } from './credential-store.js'
 import { noKeychain } from './keychain-errors.js'
@@ -109,15 +110,6 @@ class Keychain implements CredentialStore {
 function accountOf(server: string): string {
   refuseControls(server, 'name of the registry')
   return serverOf(registryOf(server))
-}
-
-/** @throws CredentialError `bad-characters` of kind `usage` (rules R221, R222) */
-function refuseControls(text: string, what: string): void {
-  if (text !== '' && !/[\x00-\x1f\x7f]/.test(text)) return
-  throw new CredentialError(`the ${what} ${text === '' ? 'is empty' : 'has control characters'}`, {
-    kind: 'usage',
-    code: 'bad-characters',
-  })
 }
 
 function parseEntry(text: string): StoredCredential | undefined {

@@ -17,9 +17,16 @@ export function uniqueName(): string {
   return `${process.pid}-${randomBytes(6).toString('hex')}`
 }
 
-/** Makes a file for writing that is not there yet, not even as a link. */
-export async function createExclusive(path: string): Promise<FileHandle> {
-  return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, 0o644)
+/** Who may read what is written, besides its owner, when nothing else is said: everybody. */
+const READABLE = 0o644
+
+/**
+ * Makes a file for writing that is not there yet, not even as a link.
+ *
+ * @param mode its permissions from the first moment, less those that the process's umask takes away
+ */
+export async function createExclusive(path: string, mode = READABLE): Promise<FileHandle> {
+  return await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | NO_FOLLOW, mode)
 }
 
 /**
@@ -51,8 +58,8 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
 }
 
 /** Writes a new file, and waits until it is on the disk. */
-export async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await createExclusive(path)
+export async function writeSynced(path: string, bytes: Uint8Array, mode = READABLE): Promise<void> {
+  const file = await createExclusive(path, mode)
   try {
     await file.writeFile(bytes)
     await file.sync()
@@ -65,10 +72,10 @@ export async function writeSynced(path: string, bytes: Uint8Array): Promise<void
  * Replaces a small file as one step that survives a crash: readers see the old content or the new, never a part.
  * A link at `path` is replaced, not followed.
  */
-export async function replaceFile(path: string, bytes: Uint8Array): Promise<void> {
+export async function replaceFile(path: string, bytes: Uint8Array, mode = READABLE): Promise<void> {
   const temporary = `${path}.${uniqueName()}`
   try {
-    await writeSynced(temporary, bytes)
+    await writeSynced(temporary, bytes, mode)
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
