@@ -16,9 +16,8 @@ export const serveAccessFlags = {
   'token-lifetime': Flags.integer({
     min: 1,
     max: 86_400,
-    default: 300,
     helpValue: 'SECONDS',
-    description: 'How long a token lasts',
+    description: 'How long a token lasts [default: 300]',
     helpGroup: 'ACCESS',
     dependsOn: ['token-auth'],
   }),

@@ -22,12 +22,14 @@ export default class Serve extends BaseCommand {
 
   static override description =
     `Without a source it takes pushes: into memory, or with --data into a folder that survives a restart (an OCI layout
-for each repository). With a source it shows the images of that file or folder, read-only.`
+for each repository). With a source it shows the images of that file or folder, read-only.
+
+With --tls self-signed it speaks HTTPS, and says how to trust the certificate that it makes. The authority that signs
+the certificate is made once and kept, so it has to be trusted only once.`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %>',
     '<%= config.bin %> <%= command.id %> --address 127.0.0.1:5000 --data ./registry',
-    '<%= config.bin %> <%= command.id %> --tls self-signed --tls-name registry.example.com',
     '<%= config.bin %> <%= command.id %> image.tar',
   ]
 
