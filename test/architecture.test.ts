@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const SRC = fileURLToPath(new URL('../src', import.meta.url))
+const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 
 const BASE = ['errors.ts', 'limit.ts']
 const STORES = ['layout', 'docker-archive', 'registry']

@@ -6,7 +6,7 @@ import { RegctlError } from '../errors.js'
 import type { FileSet } from '../tar/file-set.js'
 import { openArchive, openArchiveStream } from './open-archive.js'
 
-const BROKEN = fileURLToPath(new URL('../../../shared/images/broken', import.meta.url))
+const BROKEN = fileURLToPath(new URL('../../../shared/images/broken/', import.meta.url))
 const { signal } = new AbortController()
 
 /** Files that cannot be opened, with the code of the error and a part of its message. */

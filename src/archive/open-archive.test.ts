@@ -14,7 +14,7 @@ import { TarWriter } from '../tar/tar-writer.js'
 import { openArchive, openArchiveStream } from './open-archive.js'
 
 const isMissing = missingImages() !== undefined
-const IMAGES = fileURLToPath(new URL('../../../shared/images', import.meta.url))
+const IMAGES = fileURLToPath(new URL('../../../shared/images/', import.meta.url))
 const { signal } = new AbortController()
 
 let folder: string

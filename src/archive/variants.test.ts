@@ -6,7 +6,7 @@ import { type Digest, Digester } from '../content/digest.js'
 import type { FileSet } from '../tar/file-set.js'
 import { openArchive, openArchiveStream } from './open-archive.js'
 
-const IMAGES = fileURLToPath(new URL('../../../shared/images', import.meta.url))
+const IMAGES = fileURLToPath(new URL('../../../shared/images/', import.meta.url))
 const { signal } = new AbortController()
 const UNSUPPORTED = ['oci-lz4.tar.lz4', 'oci-lzma.tar.lzma']
 const isMissing = missingImages() !== undefined

@@ -8,7 +8,7 @@ import { missingImages } from '../../test/support/images.js'
 import { decompress } from './decompress.js'
 import { sniffCompression } from './sniff.js'
 
-const IMAGES = fileURLToPath(new URL('../../../shared/images', import.meta.url))
+const IMAGES = fileURLToPath(new URL('../../../shared/images/', import.meta.url))
 const read = (name: string) => readFileSync(IMAGES + name)
 
 function unpack(bytes: Buffer, chunkSize = 65536): Promise<Buffer> {

@@ -9,7 +9,7 @@ import { startService } from '../support/service.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { startRegistry } from './test-registry.js'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 /** These are used by the schemas of several commands. */
 const SHARED = ['descriptor', 'error']
 

@@ -55,7 +55,7 @@ export interface TestImage {
 }
 
 /** The collection of images made by real tools, which stands beside the checkout. */
-export const IMAGES_FOLDER = fileURLToPath(new URL('../../../shared/images', import.meta.url))
+export const IMAGES_FOLDER = fileURLToPath(new URL('../../../shared/images/', import.meta.url))
 
 /** Why tests that need the collection can't run; undefined when they can. As `missingTool` does, it prints the reason. */
 export function missingImages(): string | undefined {
