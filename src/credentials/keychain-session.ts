@@ -45,9 +45,7 @@ export class KeychainSession {
       // It did not start, which tells in the same way.
     })
     this.#answers = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]()
-    const end = () => this.#process.kill('SIGKILL')
-    process.once('exit', end)
-    this.#process.once('exit', () => process.removeListener('exit', end))
+    endWithUs(this.#process)
   }
 
   /**
@@ -110,6 +108,22 @@ export class KeychainSession {
       else unref?.call(handle)
     }
   }
+}
+
+/** A prompt that stands would keep the process from seeing that its input ended. */
+function endWithUs(child: ChildProcess): void {
+  if (running.size === 0) process.on('exit', endAll)
+  running.add(child)
+  child.once('close', () => {
+    running.delete(child)
+    if (running.size === 0) process.removeListener('exit', endAll)
+  })
+}
+
+const running = new Set<ChildProcess>()
+
+function endAll(): void {
+  for (const child of running) child.kill('SIGKILL')
 }
 
 function describeMissing(answer: KeychainAnswer | undefined, label: string): string {

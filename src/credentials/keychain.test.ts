@@ -69,6 +69,15 @@ describe('the keychain', () => {
     expect([...(await keychain.list()).keys()]).toEqual(['https://index.docker.io/v1/', 'r.example:5000'])
   })
 
+  it('keeps what Docker stores below a registry apart from its login', async () => {
+    const keychain = await open(MEMORY)
+    await keychain.store('docker.io', { username: 'ada', secret: 'login' })
+    await keychain.store('https://index.docker.io/v1/refresh-token', { username: 'ada', secret: 'token' })
+    expect(await keychain.get('https://index.docker.io/v1/')).toMatchObject({ secret: 'login' })
+    expect(await keychain.get('https://index.docker.io/v1/refresh-token')).toMatchObject({ secret: 'token' })
+    expect(await keychain.get('https://index.docker.io/v1/access-token')).toBeUndefined()
+  })
+
   it('answers requests made at once, each with its own', async () => {
     const keychain = await open(MEMORY)
     const names = ['a.example', 'b.example', 'c.example']

@@ -106,10 +106,14 @@ class Keychain implements CredentialStore {
   }
 }
 
-/** One name for each registry, however it was written (rules R123, R134). */
+/**
+ * One name for each registry, however it was written (rules R123, R134). What has a further path is kept apart: newer
+ * Dockers keep the tokens of Docker Hub as `https://index.docker.io/v1/access-token` beside the login itself.
+ */
 function accountOf(server: string): string {
   refuseControls(server, 'name of the registry')
-  return serverOf(registryOf(server))
+  const isWholeRegistry = /^(https?:\/\/)?[^/]*(\/(v[12]\/?)?)?$/i.test(server)
+  return isWholeRegistry ? serverOf(registryOf(server)) : server
 }
 
 function parseEntry(text: string): StoredCredential | undefined {
