@@ -1,16 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type DigestAlgorithm, digestOf } from '../../src/content/digest.js'
+import { digestOf } from '../../src/content/digest.js'
 import { noise } from '../contract/store-fixtures.js'
-import { KINDS, type RunningRegistry, startRegistry } from './collections.js'
+import { KINDS_BY_ALGORITHM, type RunningRegistry, startRegistry } from './collections.js'
 import { errorCodeOf, type RawResponse, withDigest } from './raw-client.js'
 
-const ALGORITHMS: DigestAlgorithm[] = ['sha256', 'sha512']
-const CASES = KINDS.flatMap(kind => ALGORITHMS.map(algorithm => ({ kind, algorithm, name: kind.name })))
 const REPO1 = 'conformance/repo1'
 const REPO2 = 'conformance/repo2'
 const OCTETS = { 'Content-Type': 'application/octet-stream' }
 
-describe.each(CASES)('blobs over $name by $algorithm', ({ kind, algorithm }) => {
+describe.each(KINDS_BY_ALGORITHM)('blobs over $name by $algorithm', ({ kind, algorithm }) => {
   let registry: RunningRegistry
   const client = () => registry.client
   let seed = 0
@@ -165,11 +163,10 @@ describe.each(CASES)('blobs over $name by $algorithm', ({ kind, algorithm }) => 
   test('mounts a blob without being told from where', async () => {
     const { bytes } = fresh()
     const digest = await client().putBlob(REPO2, bytes, algorithm)
-    await expectPullable(
-      await client().send('POST', `/v2/${REPO1}/blobs/uploads/?mount=${digest}`),
-      digest,
-      bytes,
-    )
+    const answer = await client().send('POST', `/v2/${REPO1}/blobs/uploads/?mount=${digest}`)
+    // A token for the one repository does not tell what is in the others.
+    if (kind.hasTokens === true) expect(answer.status).toBe(202)
+    else await expectPullable(answer, digest, bytes)
   })
 
   test.each([`&from=${REPO2}`, '&from=conformance/nowhere', ''])(

@@ -1,14 +1,25 @@
+import bcrypt from 'bcryptjs'
 import { MemoryCollection } from '../../src/content/memory-collection.js'
 import type { RepositoryCollection } from '../../src/content/store.js'
 import { LayoutCollection } from '../../src/layout/layout-collection.js'
+import { openSelfSignedTls } from '../../src/server/certificates/self-signed.js'
+import { serverNames } from '../../src/server/certificates/server-names.js'
+import { Htpasswd } from '../../src/server/htpasswd.js'
 import { createRegistryServer, type RegistryServerOptions } from '../../src/server/server.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
+import { AuthenticatedClient } from './authenticated-client.js'
 import { RawClient } from './raw-client.js'
 
-/** A kind of collection that the server is tested over. */
+type ServerOptions = Omit<RegistryServerOptions, 'repositories'>
+
+/** A kind of collection that the server is tested over, and of a way in to it. */
 export interface CollectionKind {
   name: string
   open(): Promise<{ repositories: RepositoryCollection; dispose(): Promise<void> }>
+  /** What only a client with a name and a password can get through. Default: everybody may come in. */
+  locks?(): Promise<ServerOptions>
+  /** Whether each request may do only what its token is for. Default: no. */
+  hasTokens?: boolean
 }
 
 const MEMORY: CollectionKind = {
@@ -29,7 +40,36 @@ const FOLDER: CollectionKind = {
   },
 }
 
-export const KINDS: CollectionKind[] = [MEMORY, FOLDER]
+const USER = 'ann'
+const PASSWORD = 'pass'
+const htpasswd = Htpasswd.parse(`${USER}:${bcrypt.hashSync(PASSWORD, 4)}\n`, 'the test')
+
+const PASSWORDS: CollectionKind = {
+  ...MEMORY,
+  name: 'memory, by password',
+  locks: async () => ({ htpasswd }),
+}
+
+const TOKENS: CollectionKind = {
+  ...MEMORY,
+  name: 'memory, by token and HTTPS',
+  hasTokens: true,
+  locks: async () => {
+    await using folder = await temporaryFolder()
+    return { htpasswd, tokens: {}, tls: await openSelfSignedTls(folder.path, serverNames('127.0.0.1')) }
+  },
+}
+
+export const KINDS: CollectionKind[] = [MEMORY, FOLDER, PASSWORDS, TOKENS]
+
+/** Each kind with each digest algorithm; which one that is makes no difference to who may come in. */
+export const KINDS_BY_ALGORITHM = KINDS.flatMap(kind =>
+  (kind.locks === undefined ? (['sha256', 'sha512'] as const) : (['sha256'] as const)).map(algorithm => ({
+    kind,
+    algorithm,
+    name: kind.name,
+  })),
+)
 
 /** A server that listens on a free port of this machine, with a client for it. */
 export interface RunningRegistry {
@@ -41,14 +81,16 @@ export interface RunningRegistry {
 /** Starts a server over a fresh collection. */
 export async function startRegistry(
   kind: CollectionKind = MEMORY,
-  options: Omit<RegistryServerOptions, 'repositories'> = {},
+  options: ServerOptions = {},
 ): Promise<RunningRegistry> {
   const { repositories, dispose } = await kind.open()
-  const server = createRegistryServer({ ...options, repositories })
+  const locks = await kind.locks?.()
+  const allOptions = { ...locks, ...options, repositories }
+  const server = createRegistryServer(allOptions)
   const { host, port } = await server.listen('127.0.0.1', 0)
-  const scheme = options.tls === undefined ? 'http' : 'https'
+  const origin = `${allOptions.tls === undefined ? 'http' : 'https'}://${host}:${port}`
   return {
-    client: new RawClient(`${scheme}://${host}:${port}`),
+    client: locks === undefined ? new RawClient(origin) : new AuthenticatedClient(origin, USER, PASSWORD),
     repositories,
     stop: async () => {
       await server.close()

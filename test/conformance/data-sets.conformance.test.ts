@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Descriptor } from '../../src/content/descriptor.js'
-import { type DigestAlgorithm, digestOf } from '../../src/content/digest.js'
+import { digestOf } from '../../src/content/digest.js'
 import { parseManifest } from '../../src/content/manifest.js'
 import { MediaType } from '../../src/content/media-types.js'
 import type { RawManifest } from '../../src/content/store.js'
 import { indexOf, manifestOf } from '../contract/store-fixtures.js'
-import { KINDS, type RunningRegistry, startRegistry } from './collections.js'
+import { KINDS_BY_ALGORITHM, type RunningRegistry, startRegistry } from './collections.js'
 import { type ImageOptions, pushImage } from './images.js'
 import type { RawClient } from './raw-client.js'
 
@@ -106,10 +106,7 @@ const DATA_SETS: Record<string, DataSet> = {
   },
 }
 
-const ALGORITHMS: DigestAlgorithm[] = ['sha256', 'sha512']
-const CASES = KINDS.flatMap(kind => ALGORITHMS.map(algorithm => ({ kind, algorithm, name: kind.name })))
-
-describe.each(CASES)('data sets over $name by $algorithm', ({ kind, algorithm }) => {
+describe.each(KINDS_BY_ALGORITHM)('data sets over $name by $algorithm', ({ kind, algorithm }) => {
   let registry: RunningRegistry
 
   beforeAll(async () => {
