@@ -131,6 +131,21 @@ describe.skipIf(missing !== undefined)('what cosign says of an image', () => {
     })
   })
 
+  it('is copied from the folder that cosign save writes', async () => {
+    // Of an index it saves what is said of the index alone.
+    const { stdout } = await regctl('push', imagePath('crane-pull-oci'), `${docker.host}/saved:1`, '--quiet')
+    const origin = stdout.trim()
+    await cosign.sign(origin, 'digest tags')
+    await cosign.attest(origin, { saved: true }, 'digest tags')
+    const saved = join(folder.path, 'saved')
+    await cosign.save(origin, saved)
+    const [, image = ''] = origin.split('@')
+    await copy(`oci:${saved}`, `${embedded.host}/saved:1`, '--image', `@${image}`, '--referrers')
+    const target = `${embedded.host}/saved@${image}`
+    expect(await cosign.verify(target)).toMatchObject({ code: 0, stdout: expect.stringContaining(image) })
+    expect(await cosign.verifyAttestation(target)).toMatchObject({ code: 0 })
+  })
+
   it('is not what another key says', async () => {
     const reference = `${embedded.host}/stranger`
     expect((await regctl('push', imagePath(IMAGE), `${reference}:1`)).code).toBe(0)

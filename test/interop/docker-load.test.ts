@@ -34,7 +34,7 @@ describe.skipIf(missing !== undefined)('docker-archives of every image, loaded b
     engine = await startDockerEngine()
     folder = await temporaryFolder()
     images = await collect(registry.host)
-  })
+  }, 180_000)
 
   afterAll(async () => {
     await engine[Symbol.asyncDispose]()

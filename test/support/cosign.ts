@@ -44,6 +44,11 @@ export class Cosign implements AsyncDisposable {
     return await this.#check(['verify-attestation', '--type', 'custom', reference])
   }
 
+  /** Saves an image with what is said of it by digest tags, into a folder that is an OCI layout. */
+  async save(reference: string, folder: string): Promise<void> {
+    await peer('cosign', ['save', '--allow-http-registry', '--dir', folder, reference])
+  }
+
   async #write(parameters: readonly string[]): Promise<void> {
     // The transparency log, and the list of services to ask, are out on the Internet.
     const flags = ['--key', 'cosign.key', '--tlog-upload=false', '--use-signing-config=false', '--yes']
