@@ -1,7 +1,6 @@
 import { join } from 'node:path'
 import type { OpenedPlace } from './credential-place.js'
 import { type DockerConfigOptions, dockerConfigPlace, homeOf, readDockerConfig } from './docker-config.js'
-import { matchLongestKey } from './registry-keys.js'
 
 /**
  * Where podman, buildah and skopeo keep logins, in the order in which they are read (containers-auth.json(5); rule
@@ -35,5 +34,5 @@ export async function openContainersAuth(
 ): Promise<OpenedPlace | undefined> {
   const config = await readDockerConfig(path)
   if (config === undefined) return undefined
-  return dockerConfigPlace({ ...config, credsStore: undefined }, { ...options, match: matchLongestKey })
+  return dockerConfigPlace({ ...config, credsStore: undefined }, { ...options, hasNamespaces: true })
 }

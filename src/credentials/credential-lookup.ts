@@ -19,7 +19,7 @@ export interface PlaceOutcome {
    * - `used`: its entry is what the registry gets
    * - `shadowed`: its entry is not used, since a place before it has one
    * - `failed`: it can't be asked; unless it is the keychain, a look-up ends with this error
-   * - `not-asked`: the look-up has failed before
+   * - `not-asked`: the look-up has ended before
    */
   readonly state: 'absent' | 'no-entry' | 'used' | 'shadowed' | 'failed' | 'not-asked'
   /** The entry, for `used` and `shadowed`. */
@@ -38,8 +38,12 @@ export interface PlaceContent {
 
 /** The places where credentials are looked up, one after the other. */
 export interface CredentialChain extends CredentialLookup {
-  /** Asks every place in turn and tells what each said. Secrets are left out. */
-  explain(registry: string, repository?: string): Promise<PlaceOutcome[]>
+  /**
+   * Asks every place in turn and tells what each said. Secrets are left out.
+   *
+   * @param options.isComplete false: those after the place whose entry is used are not asked
+   */
+  explain(registry: string, repository?: string, options?: { isComplete: boolean }): Promise<PlaceOutcome[]>
   /** What there is in each place, in the order in which they are asked. Secrets are left out. */
   list(): Promise<PlaceContent[]>
 }
@@ -67,7 +71,8 @@ export function createCredentialLookup(options: CredentialLookupOptions): Creden
       known.set(key, found)
       return found
     },
-    explain: (registry, repository) => explain(places, registry, repository),
+    explain: (registry, repository, { isComplete } = { isComplete: true }) =>
+      explain(places, registry, repository, isComplete),
     list: () => Promise.all(places.map(listPlace)),
   }
 }
@@ -100,6 +105,7 @@ async function explain(
   places: readonly LazyPlace[],
   registry: string,
   repository: string | undefined,
+  isComplete: boolean,
 ): Promise<PlaceOutcome[]> {
   const outcomes: PlaceOutcome[] = []
   let isUsed = false
@@ -119,6 +125,7 @@ async function explain(
         const state = isUsed ? 'shadowed' : 'used'
         outcomes.push({ place: opened.label, state, entry: describeCredential(found) })
         isUsed = true
+        isOver = !isComplete
       }
     } catch (error) {
       outcomes.push({ place: label, state: 'failed', reason: messageOf(error) })

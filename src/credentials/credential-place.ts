@@ -1,4 +1,5 @@
 import type { Credential } from './credential-store.js'
+import { registryOf } from './registry-keys.js'
 
 /** One of the places where credentials are looked up. Nothing is read before it is opened. */
 export interface CredentialPlace {
@@ -33,6 +34,8 @@ export interface FoundCredential {
 
 /** One entry of a place, without its secret. */
 export interface PlaceEntry {
+  /** The registry, or the part of it, that it is for: `docker.io`, `quay.io/acme`. */
+  readonly registry: string
   /** As it is written there. */
   readonly key: string
   /** `helper`: a program is asked for it. */
@@ -43,13 +46,17 @@ export interface PlaceEntry {
   readonly helper?: string
 }
 
-/** An entry as it may be shown. */
-export function describeCredential({
-  credential,
-  key,
-  helper,
-}: FoundCredential): PlaceEntry & { kind: Credential['kind'] } {
+/**
+ * An entry as it may be shown.
+ *
+ * @param registry what it is for, where the place has keys for parts of registries
+ */
+export function describeCredential(
+  { credential, key, helper }: FoundCredential,
+  registry = registryOf(key),
+): PlaceEntry & { kind: Credential['kind'] } {
   return {
+    registry,
     key,
     kind: credential.kind,
     ...(credential.kind === 'password' && { username: credential.username }),

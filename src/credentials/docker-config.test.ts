@@ -123,10 +123,10 @@ test('what is listed has no secrets, and names helpers without asking them', asy
     credsStore: 'all',
   })
   expect(await place.list()).toEqual([
-    { key: 'd.example', kind: 'helper', helper: 'docker-credential-own' },
-    { key: 'c.example', kind: 'helper', helper: 'docker-credential-all' },
-    { key: 'a.example', kind: 'password', username: 'ada' },
-    { key: 'b.example', kind: 'identity-token' },
+    { registry: 'd.example', key: 'd.example', kind: 'helper', helper: 'docker-credential-own' },
+    { registry: 'c.example', key: 'c.example', kind: 'helper', helper: 'docker-credential-all' },
+    { registry: 'a.example', key: 'a.example', kind: 'password', username: 'ada' },
+    { registry: 'b.example', key: 'b.example', kind: 'identity-token' },
   ])
   expect(asked).toEqual([])
 })

@@ -13,7 +13,7 @@ import {
 } from './credential-place.js'
 import type { Credential } from './credential-store.js'
 import { parseAuthEntry } from './docker-auth-entry.js'
-import { type MatchKey, matchKey, registryOf, serverOf } from './registry-keys.js'
+import { matchKey, matchLongestKey, namespaceOf, registryOf, serverOf } from './registry-keys.js'
 
 /** The most bytes of a settings file that are read (rule R236). */
 const CONFIG_LIMIT_BYTES = 4 * 1024 * 1024
@@ -117,8 +117,8 @@ export interface DockerConfigOptions {
   /** Takes one line about an entry that is no good. */
   warn(message: string): void
   ask: AskHelper
-  /** How keys are compared; as Docker does when not given. */
-  match?: MatchKey
+  /** Whether keys may be for parts of a registry, as the containers tools write them. */
+  hasNamespaces?: boolean
 }
 
 /**
@@ -126,7 +126,8 @@ export interface DockerConfigOptions {
  * entries (rule R125).
  */
 export function dockerConfigPlace(config: DockerConfig, options: DockerConfigOptions): OpenedPlace {
-  const { warn, match = matchKey } = options
+  const { warn } = options
+  const match = options.hasNamespaces === true ? matchLongestKey : matchKey
   return {
     label: config.from,
     async find(registry, repository) {
@@ -137,7 +138,7 @@ export function dockerConfigPlace(config: DockerConfig, options: DockerConfigOpt
       const credential = parseAuthEntry(entry.value, entry.key, config.from, warn)
       return credential === undefined ? undefined : { credential, key: entry.key }
     },
-    list: async () => listEntries(config, warn),
+    list: async () => listEntries(config, options),
   }
 }
 
@@ -157,19 +158,25 @@ async function askHelperOf(
 }
 
 /** Helpers come first, as they are asked first. An entry without content was left by one (rule R122). */
-function listEntries(config: DockerConfig, warn: (message: string) => void): PlaceEntry[] {
+function listEntries(config: DockerConfig, { warn, hasNamespaces }: DockerConfigOptions): PlaceEntry[] {
+  const nameOf = hasNamespaces === true ? namespaceOf : registryOf
   const byHelper = new Map([...config.credHelpers].map(([key, name]) => [registryOf(key), { key, name }]))
   const plain: PlaceEntry[] = []
   for (const [key, value] of config.auths) {
     const credential = parseAuthEntry(value, key, config.from, warn)
-    if (credential !== undefined) plain.push(describeCredential({ credential, key }))
+    if (credential !== undefined) plain.push(describeCredential({ credential, key }, nameOf(key)))
     else if (config.credsStore !== undefined && isObject(value) && Object.keys(value).length === 0) {
       const registry = registryOf(key)
       if (!byHelper.has(registry)) byHelper.set(registry, { key, name: config.credsStore })
     }
   }
-  const helped = [...byHelper.values()].map(
-    ({ key, name }): PlaceEntry => ({ key, kind: 'helper', helper: `docker-credential-${name}` }),
+  const helped = [...byHelper].map(
+    ([registry, { key, name }]): PlaceEntry => ({
+      registry,
+      key,
+      kind: 'helper',
+      helper: `docker-credential-${name}`,
+    }),
   )
   return [...helped, ...plain]
 }

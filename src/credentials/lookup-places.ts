@@ -82,6 +82,14 @@ export function lookupPlaces(options: CredentialLookupOptions): CredentialPlace[
   ]
 }
 
+/** The files in which logins are looked up, whether they are there or not. */
+export function credentialFiles(environment: NodeJS.ProcessEnv): string[] {
+  const { REGISTRY_AUTH_FILE: authFile } = environment
+  const legacyPath = join(homeOf(environment), '.dockercfg')
+  const files = [dockerConfigPath(environment), ...containersAuthPaths(environment), legacyPath]
+  return authFile ? [authFile, ...files] : files
+}
+
 /** What holds one credential: for one registry, or for all. */
 function fixedPlace(
   label: string,

@@ -1,7 +1,9 @@
+import { DOCKER_HUB } from '../content/reference.js'
+
 /** Under which name Docker and its helpers keep the login of Docker Hub (rules R124, R134). */
 export const HUB_SERVER = 'https://index.docker.io/v1/'
-const HUB = 'docker.io'
-const HUB_HOSTS: readonly string[] = [HUB, 'index.docker.io', 'registry-1.docker.io']
+/** The hosts that Docker Hub goes by. */
+export const HUB_HOSTS: readonly string[] = [DOCKER_HUB, 'index.docker.io', 'registry-1.docker.io']
 
 /** An entry of a file with the key that it was found under. */
 export interface KeyedValue<T> {
@@ -24,7 +26,7 @@ export function serverOf(registry: string): string {
 /** The registry that a key of a file or a store is for: without scheme and path, Docker Hub under one name. */
 export function registryOf(key: string): string {
   const host = hostOf(key)
-  return HUB_HOSTS.includes(host) ? HUB : host
+  return HUB_HOSTS.includes(host) ? DOCKER_HUB : host
 }
 
 /**
@@ -63,6 +65,11 @@ export const matchLongestKey: MatchKey = (entries, registry, repository) => {
 /** Whether a key of a containers auth.json is for a part of a registry only. */
 export function isNamespaced(key: string): boolean {
   return withoutScheme(key).includes('/')
+}
+
+/** The registry, or the part of it, that a key of a containers auth.json is for. */
+export function namespaceOf(key: string): string {
+  return isNamespaced(key) ? withoutScheme(key) : registryOf(key)
 }
 
 function withoutScheme(key: string): string {

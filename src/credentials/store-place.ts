@@ -1,7 +1,7 @@
 import { CredentialError } from './credential-error.js'
 import type { CredentialPlace, FoundCredential, OpenedPlace } from './credential-place.js'
 import { type CredentialStore, type StoredCredential, TOKEN_USER } from './credential-store.js'
-import { serverOf } from './registry-keys.js'
+import { registryOf, serverOf } from './registry-keys.js'
 
 /**
  * The keychain as a place to look credentials up. A system without one is common and passed over; one that is locked
@@ -41,9 +41,12 @@ function storePlace(store: CredentialStore): OpenedPlace {
       return stored === undefined ? undefined : foundIn(store, server, stored)
     },
     async list() {
-      return [...(await store.list())].map(([key, username]) =>
-        username === TOKEN_USER ? { key, kind: 'identity-token' } : { key, kind: 'password', username },
-      )
+      return [...(await store.list())].map(([key, username]) => {
+        const registry = registryOf(key)
+        return username === TOKEN_USER
+          ? { registry, key, kind: 'identity-token' }
+          : { registry, key, kind: 'password', username }
+      })
     },
   }
 }
