@@ -55,7 +55,7 @@ test.each([401, 403])('R75: one that answers %i may have one for others', async 
     kind: 'denied',
     code: 'no-catalog',
     message: expect.stringContaining('does not offer a catalog, or not with this login'),
-    hint: expect.stringMatching(/regctl tags .*docker login/),
+    hint: expect.stringMatching(/regctl tags .*regctl login/),
   })
 })
 

@@ -11,10 +11,12 @@ import { withCollectedBodies } from './collect.js'
 import { Hosts } from './hosts.js'
 import { KnownBlobs } from './known-blobs.js'
 import { withLog } from './log.js'
+import { type AskCredential, checkLogin, type LoginCheck } from './login-check.js'
 import { withRedirects } from './redirect.js'
 import { Repository } from './repository.js'
 import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
 import { Secrets, withoutSecrets } from './secrets.js'
+import type { Send } from './send.js'
 import { Transport } from './transport.js'
 import type { UrlPolicy } from './urls.js'
 import { withWarnings } from './warnings.js'
@@ -53,6 +55,9 @@ export interface RegistryClientOptions {
 export class RegistryClient implements AsyncDisposable {
   readonly #transport: Transport
   readonly #access: ClientAccess
+  /** Without credentials of its own: a login is tried with what it is given. */
+  readonly #plain: Send
+  readonly #secrets = new Secrets()
   readonly #known = new KnownBlobs()
 
   /** @throws ConfigError for a malformed entry of `insecureRegistries` */
@@ -72,7 +77,7 @@ export class RegistryClient implements AsyncDisposable {
     })
     const retryOptions = { ...defaultRetryOptions, ...options.retry }
     const retrier = new Retrier(retryOptions)
-    const secrets = new Secrets()
+    const secrets = this.#secrets
     const hosts = new Hosts(insecure, transport.probe.bind(transport), retrier)
     // Each hop and each attempt is an exchange of its own to the log; credentials are added above the redirects, which
     // take them off again where a hop leaves the registry.
@@ -80,8 +85,10 @@ export class RegistryClient implements AsyncDisposable {
     const collected = withoutSecrets(withCollectedBodies(withRedirects(exchange, policy)), secrets)
     const { credentials } = options
     const { now } = retryOptions
-    const authenticator = new Authenticator(retrier.wrap(collected), { credentials, policy, secrets, now })
+    const retried = retrier.wrap(collected)
+    const authenticator = new Authenticator(retried, { credentials, policy, secrets, now })
     this.#transport = transport
+    this.#plain = retried
     this.#access = {
       send: withWarnings(authenticator.send),
       retrier,
@@ -108,6 +115,18 @@ export class RegistryClient implements AsyncDisposable {
    */
   listRepositories(registry: string, context: Context, options: ListOptions = {}): AsyncIterable<string> {
     return listRepositories({ client: this.#access, registry, label: registry }, context, options)
+  }
+
+  /**
+   * Tries a login; see {@link checkLogin}. The client's own credentials take no part in it.
+   *
+   * @param registry as in a reference: `docker.io`, `localhost:5000`
+   * @param ask is called when the registry asks for a login, and not otherwise
+   * @throws RegistryError `denied` when the registry refuses it
+   */
+  checkLogin(registry: string, ask: AskCredential, context: Context): Promise<LoginCheck> {
+    const access = { ...this.#access, send: this.#plain, secrets: this.#secrets }
+    return checkLogin(access, registry, ask, context)
   }
 
   /** Closes every connection; its repositories are not used afterwards. */

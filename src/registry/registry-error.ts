@@ -48,5 +48,5 @@ export class RegistryError extends RegctlError {
 
 /** How to come in where credentials are missing or wrong. */
 export function waysToLogIn(registry: string): string {
-  return `Log in with \`docker login ${registry}\`, or give \`--username\` and \`--password-stdin\``
+  return `Log in with \`regctl login ${registry}\`, or give \`--username\` and \`--password-stdin\``
 }

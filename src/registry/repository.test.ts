@@ -88,7 +88,7 @@ test('R108: asks once for a wider token, then says that access is denied', async
   await expect(client.repository(server.host, 'a').getManifest('1', context)).rejects.toMatchObject({
     kind: 'denied',
     message: expect.stringContaining('repository not found or access denied: GET'),
-    hint: `Log in with \`docker login ${server.host}\`, or give \`--username\` and \`--password-stdin\``,
+    hint: `Log in with \`regctl login ${server.host}\`, or give \`--username\` and \`--password-stdin\``,
   })
   expect(tokens.lines()).toHaveLength(1)
   expect(server.lines()).toHaveLength(2)
