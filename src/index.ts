@@ -42,13 +42,31 @@ export { type CopyOptions, type CopyResult, type CopyTarget, copy, type TargetRe
 export { platformRoot } from './copy/platform-root.js'
 export { type PlatformSubset, platformSubset } from './copy/platform-subset.js'
 export { ConfigFileStore, type ConfigFileStoreOptions } from './credentials/config-file-store.js'
-export { createCredentialLookup } from './credentials/credential-lookup.js'
+export {
+  type CredentialChain,
+  createCredentialLookup,
+  type PlaceOutcome,
+} from './credentials/credential-lookup.js'
+export type { PlaceEntry } from './credentials/credential-place.js'
+export { type CredentialStore, type StoredCredential, TOKEN_USER } from './credentials/credential-store.js'
 export { type KeychainOptions, openKeychain } from './credentials/keychain.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { type ExportOptions, type ExportResult, exportImage } from './export/export-image.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
+export {
+  type AuthEntry,
+  type AuthExplanation,
+  type AuthList,
+  explainAuth,
+  listAuthEntries,
+} from './login/auth-entries.js'
+export { type ImportedEntry, type ImportOptions, importLogins } from './login/auth-import.js'
+export { type LoginOptions, type LoginResult, login } from './login/login.js'
+export { type LoginRegistry, parseLoginRegistry } from './login/login-registry.js'
+export { type LogoutOptions, type LogoutResult, logout, logoutAll } from './login/logout.js'
+export { openStore, openStores, type StoreKind } from './login/open-stores.js'
 export { describeRoot } from './lookup/describe-root.js'
 export { type Inspection, type InspectOptions, inspect } from './lookup/inspect.js'
 export type { Healthcheck, HistoryEntry, RunConfig } from './lookup/inspect-config.js'

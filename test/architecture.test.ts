@@ -37,6 +37,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   lookup: [...BASE, 'content', 'open', 'copy', 'compression', 'registry'],
   verify: [...BASE, 'content', 'open', 'copy', 'compression', 'archive', ...STORES, 'lookup'],
   export: [...BASE, 'content', 'open', 'copy', 'tar', 'compression', 'archive'],
+  login: [...BASE, 'content', 'open', 'credentials', 'registry'],
   // The command line is a user of the library like any other.
   cli: ['index.ts', 'server'],
 }

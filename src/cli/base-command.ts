@@ -1,8 +1,11 @@
 import { Command, Flags } from '@oclif/core'
 import {
   type CopyEvent,
+  type CredentialChain,
+  type CredentialStore,
   createCredentialLookup,
   createTrust,
+  openKeychain,
   printable,
   proxiesFrom,
   RegistryClient,
@@ -11,6 +14,7 @@ import {
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
 import { noticeLine } from './progress/notice.js'
+import { readSecret } from './read-secret.js'
 import { describeError, printError } from './report-error.js'
 
 /** Flags of every command. */
@@ -87,18 +91,32 @@ export interface RegistryFlags {
 export abstract class BaseCommand extends Command {
   protected readonly interruption = new Interruption()
 
-  /** A client with the credentials and settings of the flags. The caller disposes it. */
-  protected async openClient(flags: RegistryFlags): Promise<RegistryClient> {
-    const password = flags['password-stdin'] === true ? await readPassword() : undefined
-    const credentials = createCredentialLookup({
-      ...(flags.username !== undefined && { flags: { username: flags.username, password: password ?? '' } }),
+  #keychain: Promise<CredentialStore> | undefined
+
+  /** Opens the keychain, once. */
+  protected readonly openKeychain = (): Promise<CredentialStore> => {
+    this.#keychain ??= openKeychain()
+    return this.#keychain
+  }
+
+  /** The places where logins are looked up, after those of the flags. */
+  protected createCredentials(flags?: { username: string; password: string }): CredentialChain {
+    return createCredentialLookup({
+      flags,
       environment: process.env,
+      openKeychain: this.openKeychain,
       warn: message => this.warnUser(message),
     })
+  }
+
+  /** A client with the credentials and settings of the flags. The caller disposes it. */
+  protected async openClient(flags: RegistryFlags): Promise<RegistryClient> {
+    const password = flags['password-stdin'] === true ? await readSecret(process.stdin) : ''
+    const { username } = flags
     const places = { environment: process.env }
     const settings = await readDockerSettings(places, message => this.warnUser(message))
     return new RegistryClient({
-      credentials,
+      credentials: this.createCredentials(username === undefined ? undefined : { username, password }),
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
       proxyFor: proxiesFrom(process.env),
@@ -155,12 +173,4 @@ export abstract class BaseCommand extends Command {
     this.interruption[Symbol.dispose]()
     await super.finally(error)
   }
-}
-
-/** All of standard input, less one line end (rule R220). */
-async function readPassword(): Promise<string> {
-  const chunks: Buffer[] = []
-  for await (const chunk of process.stdin) chunks.push(chunk as Buffer)
-  const text = Buffer.concat(chunks).toString('utf8')
-  return text.replace(/\n$/, '').replace(/\r$/, '')
 }
