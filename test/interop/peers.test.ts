@@ -48,6 +48,7 @@ describe.skipIf(missing !== undefined)('what was pulled', () => {
           await once(`image ${image.digest}`, () => readArchives(target.name, image))
       }
     },
+    180_000,
   )
 
   async function once(key: string, work: () => Promise<void>): Promise<void> {

@@ -48,21 +48,25 @@ describe.skipIf(missing !== undefined)('from a file to a registry, to a file and
   })
 
   // Much of the time is spent in waiting for the disk.
-  it.concurrent.each(images.map(image => [image.name, image.path]))('keeps all of %s', async (name, path) => {
-    await using client = testClient()
-    const { host } = EMBEDDED_ONLY.includes(name) ? embedded : docker
-    const { pushed } = await pushEach(client, host, path, repositoryFor(name), {
-      trustConfig: EDITED_CONFIG.includes(name),
-    })
-    expect(pushed).not.toEqual([])
-    for (const { result } of pushed) {
-      expect(result.error).toBeUndefined()
-      const digest = result.root?.digest ?? ''
-      const trip = done.get(digest) ?? roundTrips(host, result.target.name)
-      done.set(digest, trip)
-      await trip
-    }
-  })
+  it.concurrent.each(images.map(image => [image.name, image.path]))(
+    'keeps all of %s',
+    async (name, path) => {
+      await using client = testClient()
+      const { host } = EMBEDDED_ONLY.includes(name) ? embedded : docker
+      const { pushed } = await pushEach(client, host, path, repositoryFor(name), {
+        trustConfig: EDITED_CONFIG.includes(name),
+      })
+      expect(pushed).not.toEqual([])
+      for (const { result } of pushed) {
+        expect(result.error).toBeUndefined()
+        const digest = result.root?.digest ?? ''
+        const trip = done.get(digest) ?? roundTrips(host, result.target.name)
+        done.set(digest, trip)
+        await trip
+      }
+    },
+    180_000,
+  )
 
   async function roundTrips(host: string, repository: string): Promise<void> {
     const before = await snapshotOf(host, repository, ['latest'])
