@@ -6,8 +6,8 @@ import { isObject } from '../content/manifest.js'
 import { keychainFailure, keychainLocked, noKeychain } from './keychain-errors.js'
 import type { KeychainAnswer, KeychainRequest } from './keychain-worker.js'
 
-/** The system may have to start its keychain first. */
-const OPEN_LIMIT_MS = 10_000
+/** The system may have to start its keychain first, which may be busy with others. */
+const OPEN_LIMIT_MS = 30_000
 /** A human may have to unlock it (as rule R137 has it for helpers). */
 const REQUEST_LIMIT_MS = 30_000
 

@@ -6,6 +6,7 @@
  * first line that it writes says whether there is a keychain. Secrets travel through these pipes only.
  */
 import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Under which service all entries are kept; the account of each is its server. */
 const SERVICE = 'regctl'
@@ -22,6 +23,10 @@ export type KeychainRequest =
 /** What the worker says: how it opened the keychain, or what came of a request. */
 export type KeychainAnswer = { value: unknown } | { problem: string; stage: 'load' | 'open' | 'request' }
 
+/** What the library says when the Secret Service is busy: it waits for two seconds only. */
+const BUSY = /did not receive a reply/i
+const PAUSE_MS = 50
+
 function say(answer: KeychainAnswer): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`)
 }
@@ -32,7 +37,7 @@ async function serve(): Promise<void> {
     const library = await import('@napi-rs/keyring')
     stage = 'open'
     // On Linux this connects to the Secret Service.
-    new library.AsyncEntry(SERVICE, 'any', OPTIONS)
+    await untilAnswered(async () => new library.AsyncEntry(SERVICE, 'any', OPTIONS))
     say({ value: true })
     for await (const line of createInterface({ input: process.stdin })) say(await answer(library, line))
   } catch (error) {
@@ -43,14 +48,30 @@ async function serve(): Promise<void> {
 async function answer(library: typeof import('@napi-rs/keyring'), line: string): Promise<KeychainAnswer> {
   try {
     const request = JSON.parse(line) as KeychainRequest
-    if (request.act === 'list') return { value: await library.findCredentialsAsync(SERVICE) }
-    const entry = new library.AsyncEntry(SERVICE, request.account, OPTIONS)
-    if (request.act === 'get') return { value: await entry.getPassword() }
-    if (request.act === 'erase') return { value: await entry.deleteCredential() }
-    await entry.setPassword(request.text)
-    return { value: true }
+    return { value: await untilAnswered(() => act(library, request)) }
   } catch (error) {
     return { problem: textOf(error), stage: 'request' }
+  }
+}
+
+async function act(library: typeof import('@napi-rs/keyring'), request: KeychainRequest): Promise<unknown> {
+  if (request.act === 'list') return await library.findCredentialsAsync(SERVICE)
+  const entry = new library.AsyncEntry(SERVICE, request.account, OPTIONS)
+  if (request.act === 'get') return await entry.getPassword()
+  if (request.act === 'erase') return await entry.deleteCredential()
+  await entry.setPassword(request.text)
+  return true
+}
+
+/** Asks again while the keychain is busy with others; how long, is for whoever ends this process to say. */
+async function untilAnswered<T>(ask: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!BUSY.test(textOf(error))) throw error
+      await sleep(PAUSE_MS * (1 + Math.random()))
+    }
   }
 }
 

@@ -1,4 +1,7 @@
+import { access, constants } from 'node:fs/promises'
+import { join } from 'node:path'
 import { isObject } from '../content/manifest.js'
+import { withLock } from '../files/lock-file.js'
 import { refuseControls } from './control-characters.js'
 import { CredentialError } from './credential-error.js'
 import type { CredentialStore, StoredCredential } from './credential-store.js'
@@ -9,6 +12,9 @@ import { findSessionBus } from './session-bus.js'
 
 /** The most that Windows keeps in one entry (`CRED_MAX_CREDENTIAL_BLOB_SIZE`), as UTF-16. */
 const WINDOWS_LIMIT_BYTES = 2560
+
+/** How long to wait for others who store something: each of them may have to unlock the keychain first. */
+const LOCK_PATIENCE_MS = 120_000
 
 /** How to open the keychain; everything has a default. */
 export interface KeychainOptions {
@@ -43,7 +49,8 @@ export async function openKeychain(options: KeychainOptions = {}): Promise<Crede
   const bus = await findSessionBus(environment)
   if ('missing' in bus) throw noKeychain(bus.missing, platform)
   const onBus = { ...environment, DBUS_SESSION_BUS_ADDRESS: bus.address }
-  return new Keychain(label, platform, await KeychainSession.open({ ...session, environment: onBus }))
+  const opened = await KeychainSession.open({ ...session, environment: onBus })
+  return new Keychain(label, platform, opened, environment.XDG_RUNTIME_DIR)
 }
 
 function systemName(platform: NodeJS.Platform): string {
@@ -55,11 +62,14 @@ class Keychain implements CredentialStore {
   readonly label: string
   readonly #platform: NodeJS.Platform
   readonly #session: KeychainSession
+  readonly #lockFolder: string | undefined
 
-  constructor(label: string, platform: NodeJS.Platform, session: KeychainSession) {
+  /** @param lockFolder for a lock that processes of this user share */
+  constructor(label: string, platform: NodeJS.Platform, session: KeychainSession, lockFolder?: string) {
     this.label = label
     this.#platform = platform
     this.#session = session
+    this.#lockFolder = lockFolder
   }
 
   async get(server: string): Promise<StoredCredential | undefined> {
@@ -86,7 +96,7 @@ class Keychain implements CredentialStore {
         { kind: 'failed', code: 'secret-too-long', hint: 'Keep it in a file with `--store file`' },
       )
     }
-    await this.#session.request({ act: 'store', account, text })
+    await oneAtATime(this.#lockFolder, () => this.#session.request({ act: 'store', account, text }))
   }
 
   async erase(server: string): Promise<boolean> {
@@ -104,6 +114,21 @@ class Keychain implements CredentialStore {
     }
     return new Map([...users].sort(([one], [other]) => (one < other ? -1 : 1)))
   }
+}
+
+/**
+ * gnome-keyring writes its whole file for each entry, and keeps callers waiting meanwhile: of many logins at once, some
+ * would be given up. Where the user has no folder for such a lock, that is left to chance.
+ */
+async function oneAtATime<T>(folder: string | undefined, work: () => Promise<T>): Promise<T> {
+  if (folder === undefined || folder === '') return await work()
+  const isWritable = await access(folder, constants.W_OK).then(
+    () => true,
+    () => false,
+  )
+  return isWritable
+    ? await withLock(join(folder, 'regctl-keychain.lock'), work, LOCK_PATIENCE_MS)
+    : await work()
 }
 
 /**
