@@ -51,6 +51,14 @@ export type { PlaceEntry } from './credentials/credential-place.js'
 export { type CredentialStore, type StoredCredential, TOKEN_USER } from './credentials/credential-store.js'
 export { type KeychainOptions, openKeychain } from './credentials/keychain.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
+export {
+  type Diagnosis,
+  type DiagnosisOptions,
+  type DiagnosisTarget,
+  diagnose,
+  diagnosisTarget,
+} from './doctor/diagnose.js'
+export type { CheckFinding, CheckName } from './doctor/finding.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { type ExportOptions, type ExportResult, exportImage } from './export/export-image.js'
 export { LayoutCollection } from './layout/layout-collection.js'

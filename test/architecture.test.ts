@@ -38,6 +38,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   verify: [...BASE, 'content', 'open', 'copy', 'compression', 'archive', ...STORES, 'lookup'],
   export: [...BASE, 'content', 'open', 'copy', 'tar', 'compression', 'archive'],
   login: [...BASE, 'content', 'open', 'credentials', 'registry'],
+  doctor: [...BASE, 'content', 'config', 'credentials', 'registry'],
   // The command line is a user of the library like any other.
   cli: ['index.ts', 'server'],
 }

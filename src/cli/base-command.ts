@@ -111,11 +111,16 @@ export abstract class BaseCommand extends Command {
 
   /** A client with the credentials and settings of the flags. The caller disposes it. */
   protected async openClient(flags: RegistryFlags): Promise<RegistryClient> {
+    return new RegistryClient(await this.clientOptions(flags))
+  }
+
+  /** What the flags, the environment and settings files say of how registries are reached. */
+  protected async clientOptions(flags: RegistryFlags) {
     const password = flags['password-stdin'] === true ? await readSecret(process.stdin) : ''
     const { username } = flags
     const places = { environment: process.env }
     const settings = await readDockerSettings(places, message => this.warnUser(message))
-    return new RegistryClient({
+    return {
       credentials: this.createCredentials(username === undefined ? undefined : { username, password }),
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
@@ -128,8 +133,10 @@ export abstract class BaseCommand extends Command {
         warn: message => this.warnUser(message),
       }),
       userAgent: `regctl/${this.config.version}`,
-      ...(flags.debug === true && { log: line => process.stderr.write(`debug: ${printable(line)}\n`) }),
-    })
+      ...(flags.debug === true && {
+        log: (line: string) => process.stderr.write(`debug: ${printable(line)}\n`),
+      }),
+    }
   }
 
   /** One line on standard error. */

@@ -99,7 +99,8 @@ async function tryMount(
   }
 }
 
-async function startUpload(
+/** Opens an upload (distribution-spec, POST then PUT). */
+export async function startUpload(
   repository: RepositoryAccess,
   digest: Digest,
   operation: string,
@@ -273,7 +274,7 @@ function checkStored(request: RegistryRequest, response: RegistryResponse, diges
 }
 
 /** Tells the registry that nothing more comes. Whether it listens doesn't matter (rule R59). */
-async function cancelUpload(repository: RepositoryAccess, upload: Upload): Promise<void> {
+export async function cancelUpload(repository: RepositoryAccess, upload: Upload): Promise<void> {
   const context = createContext({ signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) })
   try {
     const fields = { method: 'DELETE', target: upload.location, access: 'push', attempts: 1 } as const

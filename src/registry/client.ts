@@ -8,6 +8,7 @@ import type { ClientAccess } from './access.js'
 import { Authenticator } from './auth.js'
 import { listRepositories } from './catalog.js'
 import { withCollectedBodies } from './collect.js'
+import type { PlainAccess } from './diagnose.js'
 import { Hosts } from './hosts.js'
 import { KnownBlobs } from './known-blobs.js'
 import { withLog } from './log.js'
@@ -127,6 +128,11 @@ export class RegistryClient implements AsyncDisposable {
   checkLogin(registry: string, ask: AskCredential, context: Context): Promise<LoginCheck> {
     const access = { ...this.#access, send: this.#plain, secrets: this.#secrets }
     return checkLogin(access, registry, ask, context)
+  }
+
+  /** A registry as a whole, with a sender that answers no challenge: for finding out what is wrong with it. */
+  plainAccess(registry: string): PlainAccess {
+    return { client: this.#access, registry, label: registry, sendPlainly: this.#plain }
   }
 
   /** Closes every connection; its repositories are not used afterwards. */

@@ -11,6 +11,11 @@ const HUB_HOST = 'registry-1.docker.io'
 const PROBE_TIMEOUT_MS = 15_000
 const REFUSED_DELAY_MS = 1_000
 
+/** The host, with its port, that a registry's name in references stands for. */
+export function hostOf(registry: string): string {
+  return registry === DOCKER_HUB ? HUB_HOST : registry
+}
+
 /** Asks a registry for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
 export type Probe = (url: URL, registry: string, signal: AbortSignal) => Promise<void>
 
@@ -45,7 +50,7 @@ export class Hosts {
   }
 
   async #find(registry: string, context: Context): Promise<Endpoint> {
-    const host = registry === DOCKER_HUB ? HUB_HOST : registry
+    const host = hostOf(registry)
     const secure = new URL(`https://${host}`)
     if (!(await this.#insecure.resolves(registry))) return { registry, base: secure, insecure: false }
     const ping = new URL('/v2/', secure)
