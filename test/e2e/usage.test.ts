@@ -62,7 +62,8 @@ describe('regctl', () => {
   it('lists its commands, without the other names that they have', async () => {
     const { code, stdout } = await regctl('--help')
     expect(code).toBe(0)
-    for (const { id } of commands) expect(stdout).toContain(`\n  ${words(id).join(' ')} `)
+    // Those of two words are listed by the first one alone.
+    for (const { id } of commands) expect(stdout).toContain(`\n  ${words(id)[0]} `)
     for (const topic of ['image', 'repo', 'blob get']) expect(stdout).not.toContain(`\n  ${topic} `)
   })
 
