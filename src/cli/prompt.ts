@@ -39,7 +39,6 @@ export async function prompt(question: string, options: PromptOptions): Promise<
       input.setRawMode(false)
       output.write('\n')
     }
-    input.pause()
   }
 }
 
@@ -51,6 +50,8 @@ function readLine({ input, signal, hidden, interrupt }: PromptOptions): Promise<
       input.off('data', onData)
       input.off('end', onEnd)
       signal.removeEventListener('abort', onAbort)
+      // What is handed back below would be lost in a stream that flows.
+      input.pause()
       finish()
     }
     const onAbort = () => end(() => reject(new InterruptedError()))
