@@ -1,5 +1,6 @@
 import type { Context } from '../content/store.js'
 import { readErrorBody } from './error-body.js'
+import { explainRateLimit } from './rate-limit.js'
 import { RegistryError, waysToLogIn } from './registry-error.js'
 import type { Retrier } from './retry.js'
 import { mergeScopes, repositoryScope, type Scope } from './scope.js'
@@ -93,7 +94,7 @@ export function responseError(
   response: RegistryResponse,
   extra: { hint?: string | undefined; missing?: string; code?: string } = {},
 ): RegistryError {
-  const { status, credentialFrom } = response
+  const { status } = response
   const { codes, text } = readErrorBody(response.bytes)
   const isHidden = status === 404 && codes.includes('NAME_UNKNOWN')
   const isDenied = status === 401 || status === 403 || (isHidden && extra.missing === undefined)
@@ -115,7 +116,7 @@ export function responseError(
     attempts: response.attempts,
     reason,
     outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
-    hint: extra.hint ?? response.hint ?? (isDenied ? loginHint(request, credentialFrom) : undefined),
+    hint: extra.hint ?? response.hint ?? hintFor(request, response, isDenied),
   })
 }
 
@@ -129,6 +130,16 @@ const REASONS: ReadonlyMap<number, string> = new Map([
   [413, 'the registry, or a proxy in front of it, limits the size of a request'],
   [429, 'the registry limits the rate of requests'],
 ])
+
+function hintFor(
+  request: RegistryRequest,
+  response: RegistryResponse,
+  isDenied: boolean,
+): string | undefined {
+  if (isDenied) return loginHint(request, response.credentialFrom)
+  if (response.status === 429) return explainRateLimit(response, request.endpoint.registry, Date.now())
+  return undefined
+}
 
 function loginHint({ endpoint }: RegistryRequest, credentialFrom: string | undefined): string {
   if (credentialFrom === undefined) return waysToLogIn(endpoint.registry)
