@@ -54,8 +54,9 @@ export async function runHelper(request: HelperRequest): Promise<Credential | un
   if (answer.code !== 0) {
     const message = answer.output.trim()
     if (message === NOT_FOUND) return undefined
-    // What it wrote is not shown whole: a helper may write anything.
-    throw fail(message === '' ? `it ended with ${answer.code}` : printable(message))
+    // What it wrote is not shown whole, since a helper may write anything, and not at all if it is an answer.
+    const isAnswer = message.startsWith('{')
+    throw fail(message === '' || isAnswer ? `it ended with ${answer.code}` : printable(message))
   }
   return readAnswer(answer.output, `${program} (${from})`, fail)
 }
