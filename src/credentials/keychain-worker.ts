@@ -32,6 +32,8 @@ function say(answer: KeychainAnswer): void {
 }
 
 async function serve(): Promise<void> {
+  // Whoever asked is gone: nobody wants the answer to a prompt that may still stand.
+  process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL'))
   let stage: 'load' | 'open' = 'load'
   try {
     const library = await import('@napi-rs/keyring')

@@ -100,7 +100,9 @@ class Keychain implements CredentialStore {
   }
 
   async erase(server: string): Promise<boolean> {
-    return (await this.#session.request({ act: 'erase', account: accountOf(server) })) === true
+    const account = accountOf(server)
+    const erase = () => this.#session.request({ act: 'erase', account })
+    return (await oneAtATime(this.#lockFolder, erase)) === true
   }
 
   async list(): Promise<ReadonlyMap<string, string>> {
@@ -117,7 +119,7 @@ class Keychain implements CredentialStore {
 }
 
 /**
- * gnome-keyring writes its whole file for each entry, and keeps callers waiting meanwhile: of many logins at once, some
+ * gnome-keyring writes its whole file for each change, and keeps callers waiting meanwhile: of many logins at once, some
  * would be given up. Where the user has no folder for such a lock, that is left to chance.
  */
 async function oneAtATime<T>(folder: string | undefined, work: () => Promise<T>): Promise<T> {

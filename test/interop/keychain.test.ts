@@ -160,6 +160,23 @@ describe.skipIf(missing !== undefined)('a keychain that is locked', () => {
     stop.abort()
     expect((await storing).stdout).toBe('')
   })
+
+  it('leaves no process behind that waits for a prompt, when whoever asked is gone', async () => {
+    await using service = await startSecretService({ prompts: 'stands' })
+    await service.lock()
+    const stop = new AbortController()
+    const storing = run(process.execPath, [HELPER, 'store'], {
+      env: service.env,
+      stdin: JSON.stringify({ ServerURL: 'r.example', Username: 'ada', Secret: 's' }),
+      interrupt: stop.signal,
+    })
+    const workers = async () => (await workersOf(service.env.DBUS_SESSION_BUS_ADDRESS ?? '')).length
+    while (!service.wasPrompted()) await new Promise(resolve => setTimeout(resolve, 20))
+    expect(await workers()).toBe(1)
+    stop.abort()
+    await storing
+    while ((await workers()) > 0) await new Promise(resolve => setTimeout(resolve, 20))
+  })
 })
 
 describe('without a keychain', () => {
@@ -224,6 +241,22 @@ async function filesBelow(folder: string): Promise<string[]> {
   const names = await readdir(folder, { recursive: true })
   const paths = names.map(name => join(folder, name))
   const found = await Promise.all(paths.map(async path => ((await stat(path)).isFile() ? [path] : [])))
+  return found.flat()
+}
+
+/** Processes that speak to the keychain on this bus. */
+async function workersOf(bus: string): Promise<string[]> {
+  const pids = (await readdir('/proc')).filter(name => /^\d+$/.test(name))
+  const read = (file: string) => readFile(file, 'utf8').catch(() => '')
+  const found = await Promise.all(
+    pids.map(async pid => {
+      const [command, environment] = await Promise.all([
+        read(`/proc/${pid}/cmdline`),
+        read(`/proc/${pid}/environ`),
+      ])
+      return command.includes('keychain-worker') && environment.includes(bus) ? [pid] : []
+    }),
+  )
   return found.flat()
 }
 
