@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import { createSecureContext } from 'node:tls'
 import { Flags } from '@oclif/core'
+import { messageOf, RegctlError } from '../index.js'
 import { openSelfSignedTls } from '../server/certificates/self-signed.js'
 import { serverNames } from '../server/certificates/server-names.js'
 
@@ -68,7 +70,17 @@ export async function openServeTls(flags: ServeTlsFlags, listenHost: string): Pr
   }
   const { 'tls-cert': cert, 'tls-key': key } = flags
   if (cert === undefined || key === undefined) return undefined
-  return { cert: await readFile(cert), key: await readFile(key) }
+  const tls = { cert: await readFile(cert), key: await readFile(key) }
+  try {
+    createSecureContext(tls)
+  } catch (cause) {
+    throw new RegctlError(`can't use the certificate ${cert} with the key ${key}: ${messageOf(cause)}`, {
+      kind: 'usage',
+      code: 'bad-certificate',
+      cause,
+    })
+  }
+  return tls
 }
 
 /** XDG Base Directory Specification: a path that is not absolute is passed over. */

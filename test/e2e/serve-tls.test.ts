@@ -78,6 +78,9 @@ describe('serve --tls self-signed', () => {
       stderr:
         'error: "a:5000" is no name of a server\nhint: Write a DNS name or an IP address, without a port\n',
     })
+    const unusable = await regctl('serve', '--tls-cert', image, '--tls-key', image)
+    expect(unusable.code).toBe(2)
+    expect(unusable.stderr).toContain(`error: can't use the certificate ${image} with the key ${image}: `)
     expect((await regctl('serve', '--tls-name', 'a')).code).toBe(2)
     expect((await regctl('serve', '--tls', 'self-signed', '--tls-cert', 'a', '--tls-key', 'b')).code).toBe(2)
   })
