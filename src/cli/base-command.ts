@@ -9,7 +9,9 @@ import {
   printable,
   proxiesFrom,
   RegistryClient,
+  Routes,
   readDockerSettings,
+  readRegistriesConf,
 } from '../index.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
@@ -124,6 +126,7 @@ export abstract class BaseCommand extends Command {
       credentials: this.createCredentials(username === undefined ? undefined : { username, password }),
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
+      routes: new Routes(await readRegistriesConf(places), settings.hubMirrors),
       proxyFor: proxiesFrom(process.env),
       trust: createTrust({
         ...places,

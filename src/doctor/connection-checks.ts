@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { connect, isIP } from 'node:net'
 import { hostnameOf } from '../config/insecure-registries.js'
+import type { Route } from '../config/routes.js'
 import type { TlsSettings } from '../config/trust.js'
 import type { Context } from '../content/store.js'
 import { isLoopback } from '../registry/addresses.js'
@@ -44,6 +45,18 @@ export async function checkName({ url, proxy }: CheckedHost): Promise<CheckFindi
 /** Which proxy is used; its user and password are left out. */
 export function checkProxy({ proxy }: CheckedHost): CheckFinding {
   return fine('proxy', proxy === undefined ? 'none is used' : `${proxy.protocol}//${proxy.host} is used`)
+}
+
+/** What settings say of another place and of mirrors, which are not asked here. */
+export function checkRoute(registry: string, route: Route): CheckFinding[] {
+  const elsewhere =
+    route.registry === registry
+      ? []
+      : [fine('mirrors', `settings have ${route.registry} in the place of ${registry}`)]
+  const names = route.mirrors.map(mirror => mirror.registry)
+  return names.length === 0
+    ? elsewhere
+    : [...elsewhere, fine('mirrors', `pulls ask ${names.join(', ')} first, which is not looked at here`)]
 }
 
 /** Whether anybody listens at the port. Not asked behind a proxy, which connects by itself. */

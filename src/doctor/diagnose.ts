@@ -1,12 +1,19 @@
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import { defaultTrust } from '../config/trust.js'
-import { DOCKER_HUB, type Reference } from '../content/reference.js'
+import type { Reference } from '../content/reference.js'
 import type { Context } from '../content/store.js'
 import type { CredentialChain } from '../credentials/credential-lookup.js'
 import { RegistryClient, type RegistryClientOptions } from '../registry/client.js'
 import { hostOf } from '../registry/hosts.js'
 import type { CertificateFacts } from '../registry/tls-inspection.js'
-import { type CheckedHost, checkName, checkPort, checkProxy, checkTransport } from './connection-checks.js'
+import {
+  type CheckedHost,
+  checkName,
+  checkPort,
+  checkProxy,
+  checkRoute,
+  checkTransport,
+} from './connection-checks.js'
 import type { CheckFinding } from './finding.js'
 import { checkApi, checkCredentials, checkRepository } from './service-checks.js'
 
@@ -49,7 +56,9 @@ export async function diagnose(
   options: DiagnosisOptions,
   context: Context,
 ): Promise<Diagnosis> {
-  const host = await hostFor(target.registry, options)
+  const route = options.routes?.routeOf(target.registry, target.repository ?? '')
+  const registry = route?.registry ?? target.registry
+  const host = await hostFor(registry, route?.insecure === true, options)
   // One try tells most, and soonest.
   await using client = new RegistryClient({ ...options, retry: { ...options.retry, attempts: 1, budget: 0 } })
   const findings: CheckFinding[] = []
@@ -60,7 +69,8 @@ export async function diagnose(
   if (port !== undefined) findings.push(port)
   const transport = isUsable() ? await checkTransport(host, context) : undefined
   findings.push(...(transport?.findings ?? []))
-  const access = client.plainAccess(target.registry)
+  if (route !== undefined) findings.push(...checkRoute(target.registry, route))
+  const access = client.plainAccess(target.registry, target.repository)
   const api = isUsable() ? await checkApi(access, context, Date.now()) : undefined
   findings.push(...(api?.findings ?? []))
   const isRegistry = isUsable()
@@ -85,14 +95,17 @@ export function diagnosisTarget(reference: Reference): DiagnosisTarget {
   return { registry, repository, tagOrDigest: digest ?? tag }
 }
 
-async function hostFor(registry: string, options: DiagnosisOptions): Promise<CheckedHost> {
+async function hostFor(
+  registry: string,
+  isInsecure: boolean,
+  options: DiagnosisOptions,
+): Promise<CheckedHost> {
   const url = new URL(`https://${hostOf(registry)}`)
   const { trust = defaultTrust, proxyFor = () => undefined, insecureRegistries } = options
   return {
     registry,
     url,
-    insecure:
-      registry !== DOCKER_HUB && (await new InsecureRegistries(insecureRegistries).resolves(registry)),
+    insecure: isInsecure || (await new InsecureRegistries(insecureRegistries).resolves(registry)),
     proxy: proxyFor(url),
     tls: await trust.settingsFor(registry, true),
     now: new Date(),

@@ -32,7 +32,7 @@ export async function openBlobOf(
 ): Promise<OpenedBlob> {
   if (locator.kind === 'registry') {
     const { registry, repository } = locator.reference
-    const source = client.repository(registry, repository)
+    const source = client.repository(registry, repository, { mirrors: true })
     return await findBlob([source], locator, digest, context, async () => {})
   }
   const file = await openImageFile(locator as LocalLocator, context, { stdin })

@@ -75,7 +75,8 @@ export async function choosePlatform(
 async function openWhole(locator: Locator, context: Context, options: SourceOptions): Promise<OpenedSource> {
   if (locator.kind === 'registry') {
     const { reference } = locator
-    const source = options.client.repository(reference.registry, reference.repository)
+    const { registry, repository } = reference
+    const source = options.client.repository(registry, repository, { mirrors: true })
     await checkTag(source, reference, context, options.checkTag ?? false)
     const tag = reference.tag ?? (reference.digest === undefined ? 'latest' : undefined)
     return {

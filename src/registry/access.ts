@@ -30,6 +30,10 @@ export interface RepositoryAccess extends RegistryAccess {
   readonly name: string
   /** For messages: `localhost:5000/team/app`. */
   readonly label: string
+  /** It is a mirror's: what it is a mirror of is told with each request (rule R16). */
+  readonly mirrorOf?: string
+  /** The most times that a request is sent which doesn't say so itself. */
+  readonly attempts?: number
 }
 
 /** A request to a registry. */
@@ -78,8 +82,16 @@ export async function sendTo(
     [repositoryScope(repository.name, access)],
     alsoPull === undefined ? [] : [repositoryScope(alsoPull, 'pull')],
   )
-  const path = typeof target === 'string' ? `${repository.name}/${target}` : target
-  return await sendToRegistry(repository, { ...rest, target: path, scopes }, context)
+  const path = typeof target === 'string' ? withNamespace(`${repository.name}/${target}`, repository) : target
+  const attempts = rest.attempts ?? repository.attempts
+  const request = { ...rest, target: path, scopes, ...(attempts !== undefined && { attempts }) }
+  return await sendToRegistry(repository, request, context)
+}
+
+/** Mirrors of several registries at once tell them apart by it (distribution-spec, Registry Proxying; rule R16). */
+function withNamespace(path: string, { mirrorOf }: RepositoryAccess): string {
+  if (mirrorOf === undefined) return path
+  return `${path}${path.includes('?') ? '&' : '?'}ns=${encodeURIComponent(mirrorOf)}`
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { LookupFunction } from 'node:net'
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import type { ProxyDecision } from '../config/proxies.js'
+import type { Place, Routes } from '../config/routes.js'
 import type { Trust } from '../config/trust.js'
 import type { Context, ListOptions } from '../content/store.js'
 import type { CredentialLookup } from '../credentials/credential-store.js'
-import type { ClientAccess } from './access.js'
+import type { ClientAccess, RegistryAccess } from './access.js'
 import { Authenticator } from './auth.js'
 import { listRepositories } from './catalog.js'
 import { withCollectedBodies } from './collect.js'
@@ -13,6 +14,7 @@ import { Hosts } from './hosts.js'
 import { KnownBlobs } from './known-blobs.js'
 import { withLog } from './log.js'
 import { type AskCredential, checkLogin, type LoginCheck } from './login-check.js'
+import type { DeadMirrors } from './mirrors.js'
 import { withRedirects } from './redirect.js'
 import { Repository } from './repository.js'
 import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
@@ -39,6 +41,8 @@ export interface RegistryClientOptions {
   proxyFor?: ProxyDecision
   /** Which certificates are trusted and shown. Node's own roots when not given. See `createTrust`. */
   trust?: Trust
+  /** Where repositories are and which mirrors they have; each is where its name says when not given. */
+  routes?: Routes
   /** Resolves the names of registries; the system when not given. */
   lookup?: LookupFunction
   /** Replaces some of the numbers and functions of the retries. */
@@ -59,7 +63,11 @@ export class RegistryClient implements AsyncDisposable {
   /** Without credentials of its own: a login is tried with what it is given. */
   readonly #plain: Send
   readonly #secrets = new Secrets()
+  /** For what settings call insecure (rule R158). */
+  readonly #insecureAccess: ClientAccess
+  readonly #options: RegistryClientOptions
   readonly #known = new KnownBlobs()
+  readonly #deadMirrors: DeadMirrors = new Set()
 
   /** @throws ConfigError for a malformed entry of `insecureRegistries` */
   constructor(options: RegistryClientOptions) {
@@ -90,12 +98,16 @@ export class RegistryClient implements AsyncDisposable {
     const authenticator = new Authenticator(retried, { credentials, policy, secrets, now })
     this.#transport = transport
     this.#plain = retried
+    this.#options = options
     this.#access = {
       send: withWarnings(authenticator.send),
       retrier,
       policy,
       endpointOf: (registry, context) => hosts.endpointOf(registry, context),
     }
+    const endpointOf: ClientAccess['endpointOf'] = (registry, context) =>
+      hosts.endpointOf(registry, context, true)
+    this.#insecureAccess = { ...this.#access, endpointOf }
   }
 
   /**
@@ -103,9 +115,44 @@ export class RegistryClient implements AsyncDisposable {
    *
    * @param registry as in a reference: `docker.io`, `localhost:5000`
    * @param repository its full name, checked for syntax by the reference that it comes from
+   * @param options with `mirrors`, manifests and blobs are read from its mirrors, where it has some
+   * @throws ConfigError `blocked` when settings say that it must not be used
    */
-  repository(registry: string, repository: string): Repository {
-    return new Repository(this.#access, this.#known, registry, repository)
+  repository(registry: string, repository: string, options: { mirrors?: boolean } = {}): Repository {
+    const { routes } = this.#options
+    if (routes === undefined) return new Repository(this.#access, this.#known, registry, repository)
+    const route = routes.routeOf(registry, repository)
+    const mirrors = options.mirrors === true ? route.mirrors : []
+    return new Repository(
+      this.#accessTo(route),
+      this.#known,
+      route.registry,
+      route.name,
+      mirrors.map(mirror => ({
+        client: this.#accessTo(mirror),
+        registry: mirror.registry,
+        name: mirror.name,
+        label: `${mirror.registry}/${mirror.name}`,
+        mirrorOf: registry,
+        // There are others to ask.
+        attempts: 2,
+        reads: mirror.reads,
+      })),
+      this.#deadMirrors,
+    )
+  }
+
+  #registryAccess(registry: string, repository: string): RegistryAccess {
+    const place = this.#options.routes?.routeOf(registry, repository) ?? {
+      registry,
+      name: '',
+      insecure: false,
+    }
+    return { client: this.#accessTo(place), registry: place.registry, label: place.registry }
+  }
+
+  #accessTo({ insecure }: Place): ClientAccess {
+    return insecure ? this.#insecureAccess : this.#access
   }
 
   /**
@@ -115,7 +162,7 @@ export class RegistryClient implements AsyncDisposable {
    * @throws RegistryError `no-catalog`
    */
   listRepositories(registry: string, context: Context, options: ListOptions = {}): AsyncIterable<string> {
-    return listRepositories({ client: this.#access, registry, label: registry }, context, options)
+    return listRepositories(this.#registryAccess(registry, ''), context, options)
   }
 
   /**
@@ -131,8 +178,8 @@ export class RegistryClient implements AsyncDisposable {
   }
 
   /** A registry as a whole, with a sender that answers no challenge: for finding out what is wrong with it. */
-  plainAccess(registry: string): PlainAccess {
-    return { client: this.#access, registry, label: registry, sendPlainly: this.#plain }
+  plainAccess(registry: string, repository = ''): PlainAccess {
+    return { ...this.#registryAccess(registry, repository), sendPlainly: this.#plain }
   }
 
   /** Closes every connection; its repositories are not used afterwards. */

@@ -38,21 +38,24 @@ export class Hosts {
   /**
    * The endpoint of a registry as it stands in a reference.
    *
+   * @param isInsecure settings say so for what is asked of it, whether or not the registry is listed as insecure
    * @throws RegistryError when an insecure registry doesn't answer at all; it is asked again the next time
    */
-  endpointOf(registry: string, context: Context): Promise<Endpoint> {
-    const known = this.#known.get(registry)
+  endpointOf(registry: string, context: Context, isInsecure = false): Promise<Endpoint> {
+    const key = `${registry} ${isInsecure}`
+    const known = this.#known.get(key)
     if (known !== undefined) return known
-    const found = this.#find(registry, context)
-    this.#known.set(registry, found)
-    found.catch(() => this.#known.delete(registry))
+    const found = this.#find(registry, context, isInsecure)
+    this.#known.set(key, found)
+    found.catch(() => this.#known.delete(key))
     return found
   }
 
-  async #find(registry: string, context: Context): Promise<Endpoint> {
+  async #find(registry: string, context: Context, isInsecure: boolean): Promise<Endpoint> {
     const host = hostOf(registry)
     const secure = new URL(`https://${host}`)
-    if (!(await this.#insecure.resolves(registry))) return { registry, base: secure, insecure: false }
+    if (!isInsecure && !(await this.#insecure.resolves(registry)))
+      return { registry, base: secure, insecure: false }
     const ping = new URL('/v2/', secure)
     const operation = `connection to ${registry}`
     for (let attempt = 1; ; attempt++) {

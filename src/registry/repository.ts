@@ -10,6 +10,7 @@ import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
 import { deleteManifest } from './manifest-delete.js'
 import { getManifest, hasManifest, putManifest, statManifest } from './manifests.js'
+import { type DeadMirrors, type MirrorAccess, MirroredReads } from './mirrors.js'
 import { forgetReferrer } from './referrer-removal.js'
 import { listReferrers } from './referrers.js'
 import { recordReferrer } from './referrers-fallback.js'
@@ -33,19 +34,41 @@ export class Repository implements Store, RepositoryAccess {
   /** Whether something is to be written here: one token then serves for reading too (rule R104). */
   #isWritten = false
 
-  constructor(client: ClientAccess, known: KnownBlobs, registry: string, name: string) {
+  /** What reads go by until something is to be written; undefined where there are no mirrors. */
+  readonly #mirrored: MirroredReads | undefined
+
+  /**
+   * @param mirrors are asked before the registry itself for what is read
+   * @param dead is shared by the repositories of a client
+   */
+  constructor(
+    client: ClientAccess,
+    known: KnownBlobs,
+    registry: string,
+    name: string,
+    mirrors: readonly MirrorAccess[] = [],
+    dead: DeadMirrors = new Set(),
+  ) {
     this.client = client
     this.#known = known
     this.registry = registry
     this.name = name
     this.label = `${registry}/${name}`
+    this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead)
+  }
+
+  /** What is written must be read where it goes. */
+  get #mirrors(): MirroredReads | undefined {
+    return this.#isWritten ? undefined : this.#mirrored
   }
 
   async getManifest(tagOrDigest: string, context: Context): Promise<RawManifest> {
+    if (this.#mirrors !== undefined) return await this.#mirrors.getManifest(tagOrDigest, context)
     return await getManifest(this, tagOrDigest, context)
   }
 
   async statManifest(tagOrDigest: string, context: Context): Promise<Descriptor | undefined> {
+    if (this.#mirrors !== undefined) return await this.#mirrors.statManifest(tagOrDigest, context)
     return await statManifest(this, tagOrDigest, context, this.#isWritten ? 'push' : 'pull')
   }
 
@@ -93,6 +116,7 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
+    if (this.#mirrors !== undefined) return await this.#mirrors.statBlob(digest, context)
     return await statBlob(this, digest, context)
   }
 
@@ -106,6 +130,7 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
+    if (this.#mirrors !== undefined) return await this.#mirrors.openBlob(descriptor, context, from)
     return await openBlob(this, descriptor, context, from)
   }
 
