@@ -24,26 +24,29 @@ export interface AskLoginOptions {
  * @throws RegctlError `no-terminal` of kind `usage` when there is nobody to ask
  */
 export async function askLogin(flags: LoginFlags, options: AskLoginOptions): Promise<StoredCredential> {
-  if (flags['identity-token-stdin'] === true) {
-    return { username: TOKEN_USER, secret: await readSecret(process.stdin) }
-  }
   const { registry, known, signal } = options
+  if (flags['identity-token-stdin'] === true) {
+    return { username: TOKEN_USER, secret: await readPassword(signal) }
+  }
   const isComplete = flags['password-stdin'] === true || flags.password !== undefined
   if (process.stdin.isTTY !== true && !(isComplete && flags.username !== undefined)) {
     throw noTerminal(registry, flags.username)
   }
-  const terminal = {
-    input: process.stdin,
-    output: process.stderr,
-    signal,
-    interrupt: () => process.kill(process.pid, 'SIGINT'),
-  }
   const question =
     known === undefined ? `User name for ${registry}: ` : `User name for ${registry} (${known}): `
-  const username = flags.username ?? ((await prompt(question, terminal)).trim() || (known ?? ''))
-  if (flags['password-stdin'] === true) return { username, secret: await readSecret(process.stdin) }
-  const secret = flags.password ?? (await prompt('Password: ', { ...terminal, hidden: true }))
-  return { username, secret }
+  const username = flags.username ?? ((await prompt(question, terminalOf(signal))).trim() || (known ?? ''))
+  return { username, secret: flags.password ?? (await readPassword(signal)) }
+}
+
+/** The password at standard input: all of it, or at a terminal one line that is not shown. */
+export async function readPassword(signal: AbortSignal): Promise<string> {
+  if (process.stdin.isTTY !== true) return await readSecret(process.stdin)
+  return await prompt('Password: ', { ...terminalOf(signal), hidden: true })
+}
+
+function terminalOf(signal: AbortSignal) {
+  const interrupt = () => process.kill(process.pid, 'SIGINT')
+  return { input: process.stdin, output: process.stderr, signal, interrupt }
 }
 
 function noTerminal(registry: string, username: string | undefined): RegctlError {

@@ -13,10 +13,10 @@ import {
   readDockerSettings,
   readRegistriesConf,
 } from '../index.js'
+import { readPassword } from './ask-login.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
 import { noticeLine } from './progress/notice.js'
-import { readSecret } from './read-secret.js'
 import { describeError, printError } from './report-error.js'
 
 /** Flags of every command. */
@@ -118,8 +118,11 @@ export abstract class BaseCommand extends Command {
 
   /** What the flags, the environment and settings files say of how registries are reached. */
   protected async clientOptions(flags: RegistryFlags) {
-    const password = flags['password-stdin'] === true ? await readSecret(process.stdin) : ''
     const { username } = flags
+    // Whoever gives a user name at a terminal is asked for the password.
+    const hasPassword =
+      username !== undefined && (flags['password-stdin'] === true || process.stdin.isTTY === true)
+    const password = hasPassword ? await readPassword(this.interruption.signal) : ''
     const places = { environment: process.env }
     const settings = await readDockerSettings(places, message => this.warnUser(message))
     return {

@@ -172,6 +172,23 @@ describe('the keychain', () => {
     expect(JSON.stringify([await lookup.explain('docker.io'), await lookup.list()])).not.toContain('canary')
   })
 
+  test('is not asked again by way of our own helper', async () => {
+    const asked: string[] = []
+    const config = { credsStore: 'regctl', credHelpers: { 'b.example': 'other' } }
+    const lookup = createCredentialLookup({
+      environment: { ...NOWHERE, DOCKER_AUTH_CONFIG: JSON.stringify(config) },
+      warn() {},
+      openKeychain: keychainOf({}).openKeychain,
+      askHelper: async ({ helper }) => {
+        asked.push(helper)
+        return undefined
+      },
+    })
+    expect(await lookup.find('a.example')).toBeUndefined()
+    expect(await lookup.find('b.example')).toBeUndefined()
+    expect(asked).toEqual(['other'])
+  })
+
   test('that is locked is one warning, and the next place is asked', async () => {
     const warnings: string[] = []
     const lookup = createCredentialLookup({

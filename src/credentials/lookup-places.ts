@@ -30,10 +30,16 @@ export interface CredentialLookupOptions {
   askHelper?: AskHelper
 }
 
+/** How config.json names `docker-credential-regctl`. */
+const OWN_HELPER = 'regctl'
+
 /** Every place where credentials are looked up, in this order. */
 export function lookupPlaces(options: CredentialLookupOptions): CredentialPlace[] {
   const { flags, environment, warn, openKeychain } = options
-  const ask = askOnce(options.askHelper ?? (request => runHelper({ ...request, environment })))
+  const askHelper = options.askHelper ?? (request => runHelper({ ...request, environment }))
+  // Behind our own helper is the keychain, which was asked before it.
+  const isOurs = (helper: string) => helper === OWN_HELPER && openKeychain !== undefined
+  const ask = askOnce(async request => (isOurs(request.helper) ? undefined : await askHelper(request)))
   const reading = { warn, ask }
   const file = (label: string, open: () => Promise<OpenedPlace | undefined>): CredentialPlace => ({
     label,

@@ -260,6 +260,18 @@ describe('login', () => {
       expect(again.code).toBe(0)
     })
 
+    it('other commands ask for the password of --username, and show nothing of it', async () => {
+      await using home = await temporaryFolder()
+      await using registry = await startRegistry({ htpasswd })
+      const env = cleanEnvironment(home.path)
+      for (const flags of ['-u ada', '-u ada --password-stdin']) {
+        const steps = [{ shown: 'Password: ', type: `${password}\n` }]
+        const { code, shown } = await atTerminal(`catalog ${registry.host} ${flags}`, steps, env)
+        expect(code).toBe(0)
+        expect(shown).not.toContain(password)
+      }
+    })
+
     it('ends with Ctrl-C at either question, and leaves the terminal as it was', async () => {
       await using home = await temporaryFolder()
       await using registry = await startRegistry({ htpasswd })
