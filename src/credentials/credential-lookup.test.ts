@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/support/temporary-folder.js'
 import { CredentialError } from './credential-error.js'
 import { createCredentialLookup } from './credential-lookup.js'
-import { type CredentialStore, chainLookups, type StoredCredential } from './credential-store.js'
+import type { CredentialStore, StoredCredential } from './credential-store.js'
 
 const NOWHERE = { HOME: '/does/not/exist', XDG_RUNTIME_DIR: '/does/not/exist' }
 const auths = (host: string, text: string) =>
@@ -51,20 +51,6 @@ test('R137: a helper is asked once for each registry', async () => {
   })
   await Promise.all([lookup.find('r.example', 'a'), lookup.find('r.example', 'b'), lookup.find('r.example')])
   expect(asked).toBe(1)
-})
-
-test('a chain stops at the first that knows something', async () => {
-  const found = { kind: 'registry-token', token: 't', from: 'x' } as const
-  const chain = chainLookups([
-    { find: async () => undefined },
-    { find: async () => found },
-    {
-      find: async () => {
-        throw new Error('asked in vain')
-      },
-    },
-  ])
-  expect(await chain.find('r.example')).toBe(found)
 })
 
 /** A keychain with these entries, that counts how often it is opened and asked. */

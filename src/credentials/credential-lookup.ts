@@ -48,11 +48,6 @@ export interface CredentialChain extends CredentialLookup {
   list(): Promise<PlaceContent[]>
 }
 
-/** A place that is opened when it is first asked, and not again. */
-interface LazyPlace extends Omit<CredentialPlace, 'open'> {
-  open(): Promise<OpenedPlace | undefined>
-}
-
 /**
  * The credentials of a run: flags, `DOCKER_AUTH_CONFIG`, GitLab's variables, the keychain, `REGISTRY_AUTH_FILE`,
  * Docker's config.json with its helpers, the auth.json of the containers tools, `~/.dockercfg`. A place is opened when
@@ -77,14 +72,18 @@ export function createCredentialLookup(options: CredentialLookupOptions): Creden
   }
 }
 
-function openOnce(place: CredentialPlace): LazyPlace {
+/** A place that is opened when it is first asked, and not again. */
+function openOnce(place: CredentialPlace): CredentialPlace {
   let opened: Promise<OpenedPlace | undefined> | undefined
   return { ...place, open: () => (opened ??= place.open()) }
 }
 
 /** The first place that knows something wins. What fails and may is told once. */
-function findIn(places: readonly LazyPlace[], warn: (message: string) => void): CredentialLookup['find'] {
-  const failed = new Set<LazyPlace>()
+function findIn(
+  places: readonly CredentialPlace[],
+  warn: (message: string) => void,
+): CredentialLookup['find'] {
+  const failed = new Set<CredentialPlace>()
   return async (registry, repository) => {
     for (const place of places) {
       if (failed.has(place)) continue
@@ -102,7 +101,7 @@ function findIn(places: readonly LazyPlace[], warn: (message: string) => void): 
 }
 
 async function explain(
-  places: readonly LazyPlace[],
+  places: readonly CredentialPlace[],
   registry: string,
   repository: string | undefined,
   isComplete: boolean,
@@ -135,7 +134,7 @@ async function explain(
   return outcomes
 }
 
-async function listPlace(place: LazyPlace): Promise<PlaceContent> {
+async function listPlace(place: CredentialPlace): Promise<PlaceContent> {
   try {
     const opened = await place.open()
     return { place: opened?.label ?? place.label, entries: (await opened?.list()) ?? [] }

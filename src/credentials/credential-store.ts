@@ -24,19 +24,6 @@ export interface CredentialLookup {
 /** A look-up that never finds anything. */
 export const anonymous: CredentialLookup = { find: async () => undefined }
 
-/** Asks each look-up in turn; the first that knows something wins. */
-export function chainLookups(lookups: readonly CredentialLookup[]): CredentialLookup {
-  return {
-    async find(registry, repository) {
-      for (const lookup of lookups) {
-        const credential = await lookup.find(registry, repository)
-        if (credential !== undefined) return credential
-      }
-      return undefined
-    },
-  }
-}
-
 /** A secret as stores keep it, in the words of Docker's credential helpers. */
 export interface StoredCredential {
   /** {@link TOKEN_USER} when the secret is an identity token (rule R126). */

@@ -10,7 +10,7 @@ export default class AuthImport extends BaseCommand {
 
   static override description =
     'Without a file it takes what `docker login` and `podman login` have left. With --remove an entry is deleted from ' +
-    'its file once it is in the keychain, where those tools find it again by the helper docker-credential-regctl.'
+    'its file once it is in the keychain. Those tools find it there by the helper docker-credential-regctl.'
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> --dry-run',
