@@ -32,7 +32,9 @@ function say(answer: KeychainAnswer): void {
 }
 
 async function serve(): Promise<void> {
-  // Whoever asked is gone: nobody wants the answer to a prompt that may still stand.
+  // The input is read from the beginning, to see its end: whoever asked is then gone, and nobody wants the answer to a
+  // prompt that may still stand.
+  const requests = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
   process.stdin.once('end', () => process.kill(process.pid, 'SIGKILL'))
   let stage: 'load' | 'open' = 'load'
   try {
@@ -41,9 +43,10 @@ async function serve(): Promise<void> {
     // On Linux this connects to the Secret Service.
     await untilAnswered(async () => new library.AsyncEntry(SERVICE, 'any', OPTIONS))
     say({ value: true })
-    for await (const line of createInterface({ input: process.stdin })) say(await answer(library, line))
+    for await (const line of requests) say(await answer(library, line))
   } catch (error) {
     say({ problem: textOf(error), stage })
+    process.stdin.destroy()
   }
 }
 
