@@ -192,6 +192,7 @@ describe('credentials in config.json', () => {
     await expect(open().store('r.example', ada)).rejects.toMatchObject({
       code: 'config-not-written',
       message: expect.stringMatching(`^cannot write ${path}: E(NOTDIR|EXIST)$`),
+      hint: 'DOCKER_CONFIG names another folder for it',
     })
   })
 

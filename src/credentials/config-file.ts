@@ -64,6 +64,7 @@ export async function changeConfigDocument(
     throw new CredentialError(`cannot write ${path}: ${code}`, {
       kind: 'failed',
       code: 'config-not-written',
+      hint: 'DOCKER_CONFIG names another folder for it',
       cause: error,
     })
   }
