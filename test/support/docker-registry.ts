@@ -39,6 +39,8 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly host: string
   /** Where it keeps its files, for tests that damage them. */
   readonly storage: string
+  /** The scopes of each token that was asked for, with `tokenAuth`. */
+  tokenScopes(): readonly string[]
   /** Every request so far, in the order in which they ended. Those of this helper are left out. */
   requests(): Promise<LoggedRequest[]>
 }
@@ -79,9 +81,11 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
       await writeFile(path, HTPASSWD)
       configuration.auth = { htpasswd: { realm: 'test', path } }
     }
+    let scopes: readonly string[] = []
     if (options.tokenAuth === true) {
       const tokens = stack.use(await startTokenServer(folder.path, REGISTRY_USER))
       configuration.auth = { token: tokens.configuration }
+      scopes = tokens.asked
     }
     const path = join(folder.path, 'config.json')
     // JSON is YAML too.
@@ -95,6 +99,7 @@ export async function startDockerRegistry(options: DockerRegistryOptions = {}): 
     return {
       host,
       storage,
+      tokenScopes: () => [...scopes],
       requests: () => readRequests(service, host),
       [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
     }

@@ -10,6 +10,8 @@ import { run } from './run.js'
 export interface TokenServer extends AsyncDisposable {
   /** What the registry's configuration has under `auth.token`. */
   readonly configuration: { realm: string; service: string; issuer: string; rootcertbundle: string }
+  /** The scopes of each token that was asked for, in order, joined by spaces. */
+  readonly asked: string[]
 }
 
 const ISSUER = 'regctl tests'
@@ -37,11 +39,16 @@ export async function startTokenServer(
   const certificate = await readFile(certificateFile, 'utf8')
   const login = `Basic ${Buffer.from(`${user.name}:${user.password}`).toString('base64')}`
 
-  const server = createServer((request, response) => answer(request, response, login, key, certificate))
+  const asked: string[] = []
+  const server = createServer((request, response) => {
+    asked.push(scopesOf(request).join(' '))
+    answer(request, response, login, key, certificate)
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
   return {
+    asked,
     configuration: {
       realm: `http://127.0.0.1:${port}/token`,
       service: SERVICE,
@@ -54,6 +61,10 @@ export async function startTokenServer(
       await once(server, 'close')
     },
   }
+}
+
+function scopesOf(request: IncomingMessage): string[] {
+  return new URL(request.url ?? '/', 'http://token').searchParams.getAll('scope')
 }
 
 function answer(
@@ -70,8 +81,7 @@ function answer(
     response.end('{"errors":[{"code":"UNAUTHORIZED","message":"wrong user or password"}]}')
     return
   }
-  const scopes = new URL(request.url ?? '/', 'http://token').searchParams.getAll('scope')
-  const access = scopes
+  const access = scopesOf(request)
     .flatMap(scope => scope.split(' '))
     .flatMap(scope => {
       const match = /^([^:]+):(.+):([^:]*)$/.exec(scope)
