@@ -43,7 +43,7 @@ export interface SinkOptions {
 export async function openSink(locator: Locator, options: SinkOptions): Promise<OpenedSink> {
   if (locator.kind === 'registry') {
     const { reference } = locator
-    const sink = options.client.repository(reference.registry, reference.repository)
+    const sink = options.client.repository(reference.registry, reference.repository).forWriting()
     return opened(sink, namesOf(reference).tags, reference.registry)
   }
   const format = await formatFor(locator, options.format)

@@ -57,6 +57,12 @@ export class Repository implements Store, RepositoryAccess {
     this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead)
   }
 
+  /** The same repository, which asks from the start for a token that allows to write (rule R104). */
+  forWriting(): this {
+    this.#isWritten = true
+    return this
+  }
+
   /** What is written must be read where it goes. */
   get #mirrors(): MirroredReads | undefined {
     return this.#isWritten ? undefined : this.#mirrored

@@ -65,7 +65,7 @@ function repositoryOf(locator: Locator, { repository }: TagName, client: Registr
   if (locator.kind !== 'registry' || repository === undefined)
     throw new Error('unreachable: a name outside a layout is in a registry')
   const { reference } = locator
-  const sink = client.repository(reference.registry, repository)
+  const sink = client.repository(reference.registry, repository).forWriting()
   return repository === reference.repository ? sink : new MountingSink(sink)
 }
 

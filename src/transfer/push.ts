@@ -137,7 +137,7 @@ export async function push(
     const { source, root } = await chooseRoot(image, selection, context)
     await using chosen = convert(source, image, selection.conversion ?? {})
     const copyTargets: CopyTarget[] = targets.map(target => ({
-      sink: client.repository(target.registry, target.name),
+      sink: client.repository(target.registry, target.name).forWriting(),
       tags: target.tags,
       group: target.registry,
     }))
