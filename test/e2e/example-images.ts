@@ -1,5 +1,6 @@
-import { cp, mkdir } from 'node:fs/promises'
+import { cp, mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { hash } from 'bcryptjs'
 import { createContext } from '../../src/content/context.js'
 import { MemoryCollection } from '../../src/content/memory-collection.js'
 import { copy } from '../../src/copy/copy.js'
@@ -36,6 +37,7 @@ export class ExampleImages {
     await mkdir(folder)
     for (const name of ['image.tar', 'two-images.tar', 'images.tar'])
       await cp(join(this.#folder, name), join(folder, name))
+    await writeFile(join(folder, 'users'), `ada:${await hash('secret', 4)}\n`)
     if (withLayout) await cp(join(this.#folder, 'layout'), join(folder, 'layout'), { recursive: true })
   }
 

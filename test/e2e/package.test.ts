@@ -64,6 +64,6 @@ describe('the package', () => {
     const commands = JSON.parse(readText('oclif.manifest.json')) as {
       commands: Record<string, { flags: Record<string, unknown> }>
     }
-    for (const name of Object.keys(commands.commands)) expect(readme).toContain(name)
+    for (const name of Object.keys(commands.commands)) expect(readme).toContain(name.replaceAll(':', ' '))
   })
 })

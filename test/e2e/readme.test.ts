@@ -99,6 +99,6 @@ describe('every example of the README and of the help', () => {
       cleanEnvironment(cwd),
       ({ stdout }) => stdout().includes('\n'),
     )
-    expect(service.stdout()).toMatch(/^Serving on http:\/\/127\.0\.0\.1:\d+\n/)
+    expect(service.stdout()).toMatch(/^Serving on https?:\/\/127\.0\.0\.1:\d+\n/)
   })
 })
