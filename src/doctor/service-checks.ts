@@ -32,7 +32,10 @@ export async function checkApi(
   }
 }
 
-function judgeApi({ status, version, isWebPage, challenge }: Ping): CheckFinding {
+function judgeApi({ status, version, isWebPage, challenge, refusal }: Ping): CheckFinding {
+  if (refusal !== undefined) {
+    return problem('api', 'network', `${refusal.text}: GET /v2/ answered ${status}`, refusal.hint)
+  }
   if (isWebPage && version === undefined) {
     const advice = 'Check host and port: a web page is served there, not the API of a registry'
     return problem('api', 'failed', `GET /v2/ answered ${status} with a web page`, advice)

@@ -5,6 +5,7 @@ import { RegistryError, waysToLogIn } from './registry-error.js'
 import type { Retrier } from './retry.js'
 import { mergeScopes, repositoryScope, type Scope } from './scope.js'
 import type { Endpoint, Method, RegistryRequest, RegistryResponse, RequestBody, Send } from './send.js'
+import { explainTlsAnswer } from './tls-error.js'
 import type { UrlPolicy } from './urls.js'
 
 /** What the operations of a repository need of their client. */
@@ -111,16 +112,17 @@ export function responseError(
   const isHidden = status === 404 && codes.includes('NAME_UNKNOWN')
   const isDenied = status === 401 || status === 403 || (isHidden && extra.missing === undefined)
   const isMissing = status === 404 || status === 410
+  const tls = explainTlsAnswer(status, text, request.endpoint.registry)
   const reason =
     isDenied || isHidden
       ? 'repository not found or access denied'
       : isMissing
         ? `${extra.missing ?? 'it was'} not found`
-        : REASONS.get(status)
-  const isNetwork = status >= 500 || status === 429 || status === 408 || status === 499
+        : (tls?.text ?? REASONS.get(status))
+  const isNetwork = tls !== undefined || status >= 500 || status === 429 || status === 408 || status === 499
   return new RegistryError(request.operation, {
     kind: isDenied ? 'denied' : isMissing ? 'not-found' : isNetwork ? 'network' : 'failed',
-    code: extra.code ?? codeOf(status, isDenied, isMissing),
+    code: extra.code ?? tls?.code ?? codeOf(status, isDenied, isMissing),
     method: request.method,
     url: response.url,
     status,
@@ -128,7 +130,7 @@ export function responseError(
     attempts: response.attempts,
     reason,
     outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
-    hint: extra.hint ?? response.hint ?? hintFor(request, response, isDenied),
+    hint: tls?.hint ?? extra.hint ?? response.hint ?? hintFor(request, response, isDenied),
   })
 }
 

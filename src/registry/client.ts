@@ -173,7 +173,8 @@ export class RegistryClient implements AsyncDisposable {
    * @throws RegistryError `denied` when the registry refuses it
    */
   checkLogin(registry: string, ask: AskCredential, context: Context): Promise<LoginCheck> {
-    const access = { ...this.#access, send: this.#plain, secrets: this.#secrets }
+    const { client } = this.#registryAccess(registry, '')
+    const access = { ...client, send: this.#plain, secrets: this.#secrets }
     return checkLogin(access, registry, ask, context)
   }
 

@@ -11,8 +11,9 @@ import {
 import { cancelUpload, startUpload } from './blob-upload.js'
 import { type Challenge, chooseChallenge, parseChallenges } from './challenge.js'
 import { clockAhead } from './clock-hint.js'
-import { sanitize } from './error-body.js'
+import { readErrorBody, sanitize } from './error-body.js'
 import { discard, headerOf, headerValues, type RegistryResponse, type Send } from './send.js'
+import { explainTlsAnswer, type TlsFailure } from './tls-error.js'
 
 const PING_LIMIT_BYTES = 64 * 1024
 const LIST_LIMIT_BYTES = 4 * 1024 * 1024
@@ -33,6 +34,8 @@ export interface Ping {
   readonly isWebPage: boolean
   /** How it wants to be convinced; undefined when it asks for nothing, or for nothing that is known. */
   readonly challenge: Challenge | undefined
+  /** What is wrong with TLS by the words of its answer; mostly undefined. */
+  readonly refusal: TlsFailure | undefined
   /** By how much its clock is ahead of ours, in milliseconds; undefined when it doesn't tell the time. */
   readonly aheadMs: number | undefined
 }
@@ -61,6 +64,7 @@ export async function pingRegistry(registry: PlainAccess, context: Context, now:
     version: version === undefined ? undefined : sanitize(version),
     isWebPage: essenceOf(headerOf(response, 'content-type') ?? '') === 'text/html',
     challenge: chooseChallenge(parseChallenges(headerValues(response, 'www-authenticate'))),
+    refusal: explainTlsAnswer(response.status, readErrorBody(response.bytes).text, registry.registry),
     aheadMs: clockAhead(response, now),
   }
 }

@@ -24,6 +24,13 @@ const TIMEOUT = new Set([
   'UND_ERR_BODY_TIMEOUT',
 ])
 
+const PROXY_HINTS = new Map([
+  ['407', 'Put user name and password for the proxy into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT'],
+  ['403', 'The proxy does not let this host through; where it is reached without, name it in NO_PROXY'],
+  ['502', 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
+  ['503', 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
+])
+
 /**
  * Tells from the error of a socket or of undici what happened (rules R153, R237).
  *
@@ -46,6 +53,9 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
     const where = asked.host === url.host ? '' : `at ${asked.host}: `
     return final(`failed: ${where}${tls.text}`, tls.code, tls.hint)
   }
+  const proxied = /^Proxy response \((\d{3})\)/.exec(messageOf(telling))?.[1]
+  if (proxied !== undefined)
+    return final(`failed: the proxy answered ${proxied}`, 'proxy', PROXY_HINTS.get(proxied))
   if (code === INTERNAL_ADDRESS_CODE)
     return final(`was refused: ${sanitize(messageOf(telling))}`, 'unsafe-url')
   if (code === 'ENOTFOUND') {

@@ -157,8 +157,29 @@ function clientCertificate(message: string, name: string): TlsFailure {
   }
 }
 
+/**
+ * Tells the answers by which servers refuse a connection that TLS itself let through: nginx wants a client certificate
+ * only then, and clear text at the port of HTTPS gets an answer in clear text (rule R153).
+ *
+ * @param text what the answer says, for people
+ * @returns undefined for another answer
+ */
+export function explainTlsAnswer(status: number, text: string, name: string): TlsFailure | undefined {
+  if (status < 400 || status >= 500) return undefined
+  if (/no required SSL certificate was sent|SSL certificate error/i.test(text)) {
+    const verb = /no required/i.test(text) ? 'asks for a' : 'does not accept the'
+    const said = `the server ${verb} client certificate`
+    return { text: said, code: 'client-certificate', hint: clientCertificateHint(name) }
+  }
+  if (/HTTP request to an HTTPS server|plain HTTP request was sent to HTTPS port/i.test(text)) {
+    const hint = `Nothing was asked of ${name} by HTTPS: see what \`regctl doctor ${name}\` says`
+    return { text: 'the server speaks HTTPS, and was asked in clear text', code: 'https-expected', hint }
+  }
+  return undefined
+}
+
 /** How to show a client certificate. */
-export function clientCertificateHint(name: string): string {
+function clientCertificateHint(name: string): string {
   return (
     'Pass --cert-file FILE and --key-file FILE, or put them into ' +
     `/etc/docker/certs.d/${name}/ or ~/.config/docker/certs.d/${name}/ as client.cert and client.key`

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
 import { copyFile, mkdir, writeFile } from 'node:fs/promises'
-import type { LookupFunction } from 'node:net'
+import { createServer } from 'node:http'
+import type { AddressInfo, LookupFunction } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Authority, makeAuthority } from '../../test/support/certificates.js'
@@ -132,6 +134,52 @@ describe.skipIf(missingTool('openssl'))('TLS to a registry', () => {
     )
     expect(failure.hint).toContain('--cert-file FILE and --key-file FILE')
     expect(failure.hint).toContain('/etc/docker/certs.d/r.example:5000/')
+  })
+
+  test.each([
+    [
+      '400 No required SSL certificate was sent',
+      'client-certificate',
+      'the server asks for a client certificate',
+    ],
+    [
+      '400 The SSL certificate error',
+      'client-certificate',
+      'the server does not accept the client certificate',
+    ],
+    ['400 The plain HTTP request was sent to HTTPS port', 'https-expected', 'the server speaks HTTPS'],
+    ['Client sent an HTTP request to an HTTPS server.', 'https-expected', 'and was asked in clear text'],
+  ])('R153: so is the answer "%s"', async (title, code, message) => {
+    const body = title.startsWith('400') ? `<html><head><title>${title}</title></head></html>` : title
+    await using server = await startScripted([[/./, answer(400, {}, body)]])
+    const { client, context } = clientOf()
+    await using _ = client
+    const asked = client.repository(server.host, 'app').getManifest('1', context)
+    await expect(asked).rejects.toMatchObject({
+      kind: 'network',
+      code,
+      message: expect.stringContaining(message),
+    })
+  })
+
+  test('R161: a proxy that refuses is told from the registry', async () => {
+    const proxy = createServer()
+    proxy.on('connect', (_request, socket) =>
+      socket.end('HTTP/1.1 407 Proxy Authentication Required\r\n\r\n'),
+    )
+    proxy.listen(0, '127.0.0.1')
+    await once(proxy, 'listening')
+    const { port } = proxy.address() as AddressInfo
+    try {
+      const error = await ask(NAME, { proxyFor: () => new URL(`http://127.0.0.1:${port}`) })
+      expect(error).toMatchObject({
+        code: 'proxy',
+        message: expect.stringContaining('the proxy answered 407'),
+      })
+      expect(error?.hint).toContain('HTTPS_PROXY')
+    } finally {
+      proxy.close()
+    }
   })
 
   test('R153: clear text at the port is understood', async () => {

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Htpasswd } from '../../src/server/htpasswd.js'
 import { writeDockerArchive } from '../support/archive-builder.js'
 import { type Authority, makeAuthority, ownAddress } from '../support/certificates.js'
+import { REGISTRY_USER, startDockerRegistry } from '../support/docker-registry.js'
 import { schemaErrors } from '../support/json-schema.js'
 import { regctl, regctlWith } from '../support/run.js'
 import { answer, refusal, startScripted } from '../support/scripted-server.js'
@@ -141,6 +142,27 @@ describe('doctor', () => {
     expect(lineOf(stdout, 'rate-limit')).toBe('warning rate-limit 3 of 100 pulls are left in 6 h')
     expect(code).toBe(0)
     expect((await regctl('doctor', `${odd.host}/app`, '--push')).code).toBe(4)
+  })
+})
+
+describe.skipIf(missingTool('docker-registry', 'openssl'))('doctor at docker-registry', () => {
+  it('says where tokens come from, and what is allowed with one', async () => {
+    await using registry = await startDockerRegistry({ tokenAuth: true })
+    const { name, password } = REGISTRY_USER
+    const login = ['--username', name, '--password-stdin']
+    const flags = [`${registry.host}/app`, '--push', ...login]
+    const right = await regctlWith({ stdin: password }, 'doctor', ...flags)
+    expect(lineOf(right.stdout, 'login')).toMatch(
+      /^ok login by a token of http:\/\/127\.0\.0\.1:\d+\/token for test registry$/,
+    )
+    expect(lineOf(right.stdout, 'credentials')).toMatch(/^ok credentials .* for ada are taken$/)
+    expect(lineOf(right.stdout, 'pull')).toMatch(/^warning pull there is no repository/)
+    expect(lineOf(right.stdout, 'push')).toBe(`ok push allowed to ${registry.host}/app`)
+    expect(right.code).toBe(0)
+    const wrong = await regctlWith({ stdin: 'canary wrong' }, 'doctor', ...flags, '--debug')
+    expect(lineOf(wrong.stdout, 'credentials')).toMatch(/^problem credentials .* are not taken: /)
+    expect(wrong.stdout + wrong.stderr).not.toContain('canary')
+    expect(wrong.code).toBe(4)
   })
 })
 
