@@ -216,8 +216,8 @@ describe.skipIf(withoutTokens).each([
   })
 
   test.each([
-    ['no', anonymous, 'Log in with `docker login'],
-    ['a wrong', passwordFor(REGISTRY_USER.name, 'canary-secret'), 'docker login'],
+    ['no', anonymous, 'Log in with `regctl login'],
+    ['a wrong', passwordFor(REGISTRY_USER.name, 'canary-secret'), 'regctl login'],
   ])('is denied with %s password, with a hint and without the secret', async (_word, credentials, hint) => {
     const lines: string[] = []
     await using client = new RegistryClient({ credentials, log: line => lines.push(line) })
