@@ -11,6 +11,8 @@ export interface TlsSettings {
   readonly id: string
   /** Undefined where Node's own roots do, and there is no client certificate. */
   readonly context: SecureContext | undefined
+  /** The host's `certs.d` folder: the only one that counts for it. Undefined when it has none. */
+  readonly folder?: string | undefined
 }
 
 /** Says what TLS to a host is spoken with. */
@@ -102,10 +104,11 @@ async function makeSettings(
   const own = await hostCertificates(host, places)
   const clients = isNamed ? (client === undefined ? (own?.clients ?? []) : [client]) : []
   const authorities = own?.authorities ?? []
-  if (authorities.length === 0 && clients.length === 0) return plain
+  const folder = own?.from
+  if (authorities.length === 0 && clients.length === 0) return { ...plain, folder }
   const from = client === undefined ? (own?.from ?? '') : 'the given files'
   const id = `${isNamed ? 'named' : 'other'} ${authorities.length === 0 && client !== undefined ? '' : host}`
-  return { id, context: contextOf([...roots, ...authorities], clients, from) }
+  return { id, context: contextOf([...roots, ...authorities], clients, from), folder }
 }
 
 /** Docker Hub's folder has the name that references have for it, or the one of its host. */

@@ -144,7 +144,7 @@ function judge({ problem: code, chain }: TlsInspection, host: CheckedHost): Chec
       ? warning('certificate', `${message}, which is soon`, 'Have it renewed')
       : fine('certificate', message)
   }
-  const error = new CertificateError(code, url, chain, undefined)
+  const error = new CertificateError(code, url, chain, host.tls.folder)
   const explained = explainTlsError(error, code, url.hostname, registry, now)
   const message = explained?.text ?? `it is not trusted (${code})`
   if (insecure)

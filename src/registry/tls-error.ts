@@ -10,11 +10,15 @@ export class CertificateError extends Error {
   /** From the server's own certificate up; empty when it could not be had. */
   readonly chain: readonly CertificateFacts[]
 
-  constructor(code: string, url: URL, chain: readonly CertificateFacts[], cause: unknown) {
+  /** The host's `certs.d` folder, where it has one. */
+  readonly folder: string | undefined
+
+  constructor(code: string, url: URL, chain: readonly CertificateFacts[], folder?: string, cause?: unknown) {
     super(`the certificate was refused (${code})`, { cause })
     this.code = code
     this.url = url
     this.chain = chain
+    this.folder = folder
   }
 }
 
@@ -74,7 +78,7 @@ export function explainTlsError(
       hint: `Pass --insecure-registry ${name} if it really is to be spoken to in clear text`,
     }
   }
-  if (UNKNOWN_AUTHORITY.has(code)) return unknownAuthority(code, chain, name)
+  if (UNKNOWN_AUTHORITY.has(code)) return unknownAuthority(error, code, chain, name)
   if (code === WRONG_NAME) return wrongName(chain[0], hostname)
   if (WRONG_TIME.has(code)) return wrongTime(chain, now)
   return undefined
@@ -87,23 +91,30 @@ const HTTP_TO_HTTPS = new Set([
   'ERR_SSL_HTTP_REQUEST',
 ])
 
-/** The files that make a host's certificate trusted, in the words of a hint. */
-export function trustHint(name: string): string {
-  return (
-    `Put the certificate of its authority into /etc/docker/certs.d/${name}/ca.crt or ` +
-    `~/.config/docker/certs.d/${name}/ca.crt, or pass it with --ca-file FILE`
-  )
+/** The files that make a host's certificate trusted, in the words of a hint. Of several folders only one counts. */
+function trustHint(name: string, folder: string | undefined): string {
+  const files =
+    folder === undefined
+      ? `/etc/docker/certs.d/${name}/ca.crt or ~/.config/docker/certs.d/${name}/ca.crt`
+      : `${folder}/ca.crt`
+  return `Put the certificate of its authority into ${files}, or pass it with --ca-file FILE`
 }
 
-function unknownAuthority(code: string, chain: readonly CertificateFacts[], name: string): TlsFailure {
+function unknownAuthority(
+  error: Error,
+  code: string,
+  chain: readonly CertificateFacts[],
+  name: string,
+): TlsFailure {
   const [leaf] = chain
+  const folder = error instanceof CertificateError ? error.folder : undefined
   const isOwn = code === 'DEPTH_ZERO_SELF_SIGNED_CERT'
   const who =
     leaf === undefined || leaf.issuer === '' ? '' : isOwn ? ' (it signed itself)' : ` (${shown(leaf.issuer)})`
   return {
     text: `certificate signed by unknown authority${who}`,
     code: 'unknown-authority',
-    hint: `${trustHint(name)}. --insecure-registry ${name} does without checking it`,
+    hint: `${trustHint(name, folder)}. --insecure-registry ${name} does without checking it`,
   }
 }
 

@@ -224,6 +224,17 @@ describe.skipIf(missingTool('openssl'))('TLS to a registry', () => {
     expect((await ask(`${NAME}:${other.port}`, { trust }))?.code).toBe('unknown-authority')
   })
 
+  test('R155: the hint names the folder that counts, where the host has one', async () => {
+    await using server = await serve()
+    await using home = await temporaryFolder()
+    const place = join(home.path, `.config/containers/certs.d/${NAME}:${server.port}`)
+    await mkdir(place, { recursive: true })
+    const error = await ask(`${NAME}:${server.port}`, {
+      trust: trustOf({ environment: { HOME: home.path } }),
+    })
+    expect(error?.hint).toContain(`into ${place}/ca.crt, or pass it`)
+  })
+
   test('R154, R209: a client certificate is shown to its registry, not to where that redirects', async () => {
     await using store = await serve()
     await using server = await serve([NAME], {

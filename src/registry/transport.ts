@@ -185,7 +185,7 @@ export class Transport implements AsyncDisposable {
         ...(isClosed && { listenMs: ALERT_TIMEOUT_MS }),
         signal,
       })
-      return isRefused ? new CertificateError(code, url, chain, error) : error
+      return isRefused ? new CertificateError(code, url, chain, demands.tls.folder, error) : error
     } catch (alert) {
       return isClosed && isClientCertificateAlert(alert) ? alert : error
     }
