@@ -76,7 +76,7 @@ describe('verify', () => {
     const lines = stdout.trimEnd().split('\n')
     expect(lines.slice(0, 2).sort()).toEqual([
       expect.stringMatching(
-        /^blob sha256:\S+ in \S+ should have \d+ bytes but has 10 \(layer 2 of linux\/arm64, \d+B\)$/,
+        /^blob sha256:\S+ of \S+ should have \d+ bytes but has 10 \(layer 2 of linux\/arm64, \d+B\)$/,
       ),
       expect.stringMatching(
         new RegExp(`^missing blob ${first?.digest} \\(layer 2 of linux/amd64, [\\d.]+kB\\)$`),
