@@ -1,5 +1,4 @@
 import { run } from '@oclif/core'
-import { printError } from './report-error.js'
 
 /**
  * Runs the command line and sets the process's exit code.
@@ -14,6 +13,8 @@ export async function main(parameters: string[], startFile: string): Promise<voi
     const exit = (error as { oclif?: { exit?: number } }).oclif?.exit
     // Help and version end the run by an error that is none.
     if (exit === 0) return
+    // With it comes the library, which help and version do without.
+    const { printError } = await import('./report-error.js')
     process.exitCode = printError(error, { debug: parameters.includes('--debug') })
   }
 }

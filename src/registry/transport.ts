@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
-import { Agent, type Dispatcher, ProxyAgent, request as undiciRequest } from 'undici'
+import type { Agent, Dispatcher, ProxyAgent } from 'undici'
 import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
@@ -32,6 +32,9 @@ interface Demands {
   guarded: boolean
   tls: TlsSettings
 }
+
+/** Loaded with the first request: it is a good part of what starting takes, and many commands need no registry. */
+const loadUndici = () => import('undici')
 
 const CONNECT_TIMEOUT_MS = 15_000
 const HEADERS_TIMEOUT_MS = 300_000
@@ -67,11 +70,13 @@ export class Transport implements AsyncDisposable {
     // Every request that is under way listens to it, so there is no telling how many there will be.
     setMaxListeners(0, context.signal)
     const demands = await this.#demandsOn(url, endpoint)
+    const dispatcher = await this.#poolFor(url, demands)
+    const undici = await loadUndici()
     const source = await bodyOf(request)
     try {
-      const response = await undiciRequest(url, {
+      const response = await undici.request(url, {
         method,
-        dispatcher: this.#poolFor(url, demands),
+        dispatcher,
         signal: context.signal,
         headers: { 'user-agent': this.#options.userAgent, ...request.headers, ...source.headers },
         body: source.body,
@@ -103,12 +108,10 @@ export class Transport implements AsyncDisposable {
   async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
     const tls = await this.#trust.settingsFor(registry, true)
     const demands = { verify: false, guarded: false, tls }
+    const dispatcher = await this.#poolFor(url, demands)
+    const undici = await loadUndici()
     try {
-      const response = await undiciRequest(url, {
-        dispatcher: this.#poolFor(url, demands),
-        signal,
-        method: 'GET',
-      })
+      const response = await undici.request(url, { dispatcher, signal, method: 'GET' })
       await response.body.dump()
     } catch (error) {
       throw await this.#explained(error, url, demands, signal)
@@ -133,7 +136,8 @@ export class Transport implements AsyncDisposable {
     }
   }
 
-  #poolFor(url: URL, demands: Demands): Dispatcher {
+  async #poolFor(url: URL, demands: Demands): Promise<Dispatcher> {
+    const { Agent, ProxyAgent } = await loadUndici()
     // A proxy resolves names itself: what they resolve to can't be checked here.
     const proxy = this.#options.proxyFor(url)
     const { verify, guarded, tls } = demands
