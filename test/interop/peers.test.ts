@@ -51,6 +51,11 @@ describe.skipIf(missing !== undefined)('what was pulled', () => {
     180_000,
   )
 
+  /** The older skopeo is one more only for every fourth image, by its digest: what it can't read is one kind of thing. */
+  function readersOf({ digest }: { digest: string }): readonly Skopeo[] {
+    return skopeos.filter(({ isOld }) => !isOld || Number.parseInt(digest.slice(-1), 16) % 4 === 0)
+  }
+
   async function once(key: string, work: () => Promise<void>): Promise<void> {
     const promise = done.get(key) ?? work()
     done.set(key, promise)
@@ -65,7 +70,7 @@ describe.skipIf(missing !== undefined)('what was pulled', () => {
       const file = join(folder.path, 'image')
       await pullTo(client, [`${registry.host}/${repository}:latest`], file, { format })
       const name = format === 'dir' ? `dir:${file}` : `${format}:${file}:latest`
-      for (const skopeo of skopeos) {
+      for (const skopeo of readersOf(root)) {
         if (!canRead(skopeo, format, root)) continue
         if (await canCopy(skopeo, repository, root.digest)) {
           const target = join(folder.path, skopeo.version)
@@ -101,7 +106,7 @@ describe.skipIf(missing !== undefined)('what was pulled', () => {
       await using folder = await temporaryFolder()
       const file = join(folder.path, 'image.tar')
       await pullTo(client, [`${registry.host}/${repository}@${image.digest}`], file, { format, uncompressed })
-      for (const skopeo of skopeos) {
+      for (const skopeo of readersOf(image)) {
         const target = join(folder.path, skopeo.version)
         await peer(skopeo, ['copy', '--insecure-policy', `docker-archive:${file}`, `dir:${target}`])
         const manifest = JSON.parse(await readFile(join(target, 'manifest.json'), 'utf8'))
