@@ -37,6 +37,14 @@ describe('LayoutStore.open', () => {
     await expect(LayoutStore.open(join(folder, 'letter.txt'))).rejects.toThrow('is a file')
   })
 
+  it('goes on where another run is making the layout at this moment (R191)', async () => {
+    await writeFile(join(folder, 'oci-layout.4711-0123456789ab'), '')
+    const store = await open()
+    expect(await collect(store.listTags(context))).toEqual([])
+    await writeFile(join(folder, 'letter.txt'), 'dear')
+    await expect(open()).rejects.toMatchObject({ code: 'bad-layout' })
+  })
+
   it('says that a layout without index.json is not complete', async () => {
     await (await open()).initialize()
     await expect(LayoutStore.open(folder)).rejects.toMatchObject({ code: 'missing-index' })

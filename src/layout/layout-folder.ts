@@ -16,7 +16,7 @@ import {
  * Whether a folder holds a layout.
  *
  * @param mayCreate whether the caller would make a layout there
- * @returns false when a layout can be made there: the folder is absent or empty
+ * @returns false when a layout can be made there: the folder is absent or empty, or a layout is just being made in it
  * @throws LayoutError of kind `not-found` when it is absent and none may be made; `bad-layout` when it holds something
  * else; those of `checkLayoutFile`
  */
@@ -33,7 +33,7 @@ export async function isLayout(folder: string, mayCreate: boolean): Promise<bool
     }
     return true
   }
-  if (mayCreate && (names === undefined || names.length === 0)) return false
+  if (mayCreate && (names ?? []).every(isBeingMade)) return false
   if (names === undefined) {
     throw new LayoutError(`there is no folder ${folder}`, { kind: 'not-found', code: 'no-such-file' })
   }
@@ -43,6 +43,11 @@ export async function isLayout(folder: string, mayCreate: boolean): Promise<bool
     code: 'bad-layout',
     hint: 'Name a folder that is new, empty or an OCI layout',
   })
+}
+
+/** Whether a file is what another run, at this moment or before it was killed, has of `oci-layout` under another name. */
+function isBeingMade(name: string): boolean {
+  return name.startsWith(`${LAYOUT_FILE}.`)
 }
 
 async function namesIn(folder: string): Promise<string[] | undefined> {
