@@ -14,7 +14,7 @@ import {
   parseManifest,
   rawManifest,
 } from '../content/manifest.js'
-import { MediaType } from '../content/media-types.js'
+import { isImageConfigType, MediaType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { readLimited } from '../content/verify.js'
 import { ConvertError } from './convert-error.js'
@@ -148,9 +148,7 @@ export class ConvertedSource implements Source {
     document: Record<string, unknown>,
     context: Context,
   ): Promise<boolean> {
-    const isContainerImage = [MediaType.ociConfig, MediaType.dockerConfig].includes(
-      image.config.mediaType as never,
-    )
+    const isContainerImage = isImageConfigType(image.config.mediaType)
     if (!isContainerImage || image.layers.some(layer => announcedCompression(layer.mediaType) === undefined))
       return false
     const format = this.#conversion.format ?? formatOf(image.mediaType)

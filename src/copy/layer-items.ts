@@ -2,7 +2,7 @@ import { ContentError } from '../content/content-error.js'
 import { isDigest } from '../content/digest.js'
 import type { LayerProgressItem } from '../content/events.js'
 import { CONFIG_LIMIT_BYTES, type ImageManifest, isObject, parseJson } from '../content/manifest.js'
-import { MediaType } from '../content/media-types.js'
+import { isImageConfigType } from '../content/media-types.js'
 import type { Context, Source } from '../content/store.js'
 import { readLimited, verifyBytes } from '../content/verify.js'
 
@@ -29,9 +29,7 @@ export async function layerItems(
 }
 
 async function readDiffIDs(source: Source, { config }: ImageManifest, context: Context): Promise<string[]> {
-  const isImageConfig =
-    config.mediaType === MediaType.ociConfig || config.mediaType === MediaType.dockerConfig
-  if (!isImageConfig || config.size > CONFIG_LIMIT_BYTES) return []
+  if (!isImageConfigType(config.mediaType) || config.size > CONFIG_LIMIT_BYTES) return []
   const what = `config ${config.digest} of ${source.label}`
   const bytes = await readLimited(await source.openBlob(config, context), config.size, what)
   verifyBytes(bytes, config, what)

@@ -1,17 +1,10 @@
 import type { Descriptor, Platform } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
-import {
-  CONFIG_LIMIT_BYTES,
-  type ImageManifest,
-  type Index,
-  isObject,
-  parseJson,
-  parseManifest,
-} from '../content/manifest.js'
+import { type ImageManifest, type Index, isObject, parseJson, parseManifest } from '../content/manifest.js'
 import { isIndexType } from '../content/media-types.js'
 import { formatPlatform, matchesPlatform, selectPlatform } from '../content/platform.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, RawManifest } from '../content/store.js'
-import { readLimited, verifyBytes } from '../content/verify.js'
 import { CopyError } from './copy-error.js'
 import type { Root } from './derived-source.js'
 import { MAXIMUM_DEPTH } from './manifest-walk.js'
@@ -76,9 +69,7 @@ export async function platformRoot(
     if (manifest.kind !== 'image') return
     const { config } = manifest
     const what = `config ${config.digest} of ${source.label}`
-    const bytes = await readLimited(await source.openBlob(config, context), CONFIG_LIMIT_BYTES, what)
-    verifyBytes(bytes, config, what)
-    checkPlatform(bytes, what)
+    checkPlatform(await readConfigBlob(source, config, context), what)
   }
 
   function checkPlatform(config: Uint8Array, what: string): void {

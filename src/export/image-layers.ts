@@ -14,7 +14,7 @@ import {
   parseJsonObject,
   parseManifest,
 } from '../content/manifest.js'
-import { isForeignLayerType, MediaType } from '../content/media-types.js'
+import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
 import { printable } from '../content/printable.js'
 import type { Context, Source } from '../content/store.js'
 import { digestMismatch, readLimited, verifyStream } from '../content/verify.js'
@@ -88,8 +88,7 @@ async function readImage(source: Source, root: string, context: Context): Promis
   }
   const type = manifest.config.mediaType
   const isImage =
-    type === MediaType.ociConfig ||
-    type === MediaType.dockerConfig ||
+    isImageConfigType(type) ||
     manifest.layers.some(
       ({ mediaType }) => announcedCompression(mediaType) !== undefined || isForeignLayerType(mediaType),
     )

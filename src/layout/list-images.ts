@@ -1,7 +1,7 @@
 import type { Digest } from '../content/digest.js'
 import type { ImageEntry } from '../content/image-file.js'
 import { type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
-import { MediaType } from '../content/media-types.js'
+import { isImageConfigType } from '../content/media-types.js'
 import type { Context, Source } from '../content/store.js'
 import { WeightedLimit } from '../limit.js'
 import type { IndexEntry } from './index-json.js'
@@ -44,5 +44,5 @@ async function configDigestOf(source: Source, digest: Digest, context: Context):
 export function imageID(manifest: ImageManifest | Index): Digest | undefined {
   if (manifest.kind === 'index') return undefined
   const { mediaType, digest } = manifest.config
-  return mediaType === MediaType.ociConfig || mediaType === MediaType.dockerConfig ? digest : undefined
+  return isImageConfigType(mediaType) ? digest : undefined
 }

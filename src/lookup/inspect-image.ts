@@ -2,10 +2,10 @@ import { sniffCompression } from '../compression/sniff.js'
 import type { Descriptor, Platform } from '../content/descriptor.js'
 import { type Digest, digestOf } from '../content/digest.js'
 import { announcedCompression } from '../content/layer-types.js'
-import { CONFIG_LIMIT_BYTES, type ImageManifest } from '../content/manifest.js'
+import type { ImageManifest } from '../content/manifest.js'
 import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, ImageContents, RawManifest, Source, StoredLayer } from '../content/store.js'
-import { readLimited, verifyBytes } from '../content/verify.js'
 import { type HistoryEntry, type ReadConfig, type RunConfig, readImageConfig } from './inspect-config.js'
 
 /** One image, as its manifest and its config describe it. */
@@ -106,9 +106,7 @@ export async function inspectManifest(
 ): Promise<InspectedImage> {
   const { config, layers } = manifest
   const what = `config ${config.digest} of ${source.label}`
-  const bytes = await readLimited(await source.openBlob(config, context), CONFIG_LIMIT_BYTES, what)
-  verifyBytes(bytes, config, what)
-  const read = readImageConfig(bytes, what)
+  const read = readImageConfig(await readConfigBlob(source, config, context), what)
   const size = sizeOf([config, ...layers])
   const isPlain = layers.every(({ mediaType }) => announcedCompression(mediaType) === 'none')
   return {

@@ -1,9 +1,9 @@
 import type { Descriptor } from '../content/descriptor.js'
 import { digestOf } from '../content/digest.js'
-import { CONFIG_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
+import { parseManifest } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context } from '../content/store.js'
-import { readLimited, verifyBytes } from '../content/verify.js'
 import type { Root } from '../copy/derived-source.js'
 import { RegctlError } from '../errors.js'
 
@@ -37,8 +37,5 @@ export async function readConfig({ source, root }: Root, context: Context): Prom
     })
   }
   const { config } = manifest
-  const what = `config ${config.digest} of ${source.label}`
-  const bytes = await readLimited(await source.openBlob(config, context), CONFIG_LIMIT_BYTES, what)
-  verifyBytes(bytes, config, what)
-  return { descriptor: config, bytes }
+  return { descriptor: config, bytes: await readConfigBlob(source, config, context) }
 }

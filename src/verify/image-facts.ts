@@ -1,16 +1,12 @@
 import type { Descriptor, Platform } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { digestOf } from '../content/digest.js'
-import {
-  CONFIG_LIMIT_BYTES,
-  type ImageManifest,
-  parseJsonObject,
-  parseManifest,
-} from '../content/manifest.js'
-import { isIndexType, MediaType } from '../content/media-types.js'
+import { type ImageManifest, parseJsonObject, parseManifest } from '../content/manifest.js'
+import { isImageConfigType, isIndexType } from '../content/media-types.js'
 import { formatPlatform, isAttestation, normalizePlatform } from '../content/platform.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, RawManifest } from '../content/store.js'
-import { readLimited, verifyBytes } from '../content/verify.js'
+import { verifyBytes } from '../content/verify.js'
 import type { Root } from '../copy/derived-source.js'
 import { DockerArchiveSource } from '../docker-archive/docker-archive-source.js'
 import { parseImageConfig } from '../docker-archive/manifest-json.js'
@@ -88,14 +84,13 @@ export async function readFacts({ source, root }: Root, label: string, context: 
   async function describeImage(manifest: ImageManifest, named: Platform | undefined): Promise<ImageFacts> {
     const { config, layers } = manifest
     const platform = named === undefined ? '' : formatPlatform(normalizePlatform(named))
-    const isImage = config.mediaType === MediaType.ociConfig || config.mediaType === MediaType.dockerConfig
+    const isImage = isImageConfigType(config.mediaType)
     if (!isImage) {
       const diffIDs = layers.map((layer: Descriptor) => layer.digest)
       return { platform, configDigest: config.digest, config: new Map(), diffIDs, manifest }
     }
     const what = `config ${config.digest} of ${source.label}`
-    const bytes = await readLimited(await source.openBlob(config, context), CONFIG_LIMIT_BYTES, what)
-    verifyBytes(bytes, config, what)
+    const bytes = await readConfigBlob(source, config, context)
     const described = describeConfig(bytes, label)
     const { diffIDs } = parseImageConfig(bytes, what)
     return {

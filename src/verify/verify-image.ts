@@ -2,7 +2,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import { announcedCompression } from '../content/layer-types.js'
 import { CONFIG_LIMIT_BYTES, type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
-import { isForeignLayerType, MediaType } from '../content/media-types.js'
+import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
 import { formatPlatform } from '../content/platform.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { digestMismatch, readLimited, verifyBytes } from '../content/verify.js'
@@ -178,7 +178,7 @@ export class ImageVerifier {
   /** The diffIDs, when everything is read and the config is an image's: an artifact's of that type may have none. */
   async #config(config: Descriptor, what: string): Promise<readonly Digest[] | undefined> {
     const check = await this.#blob(config, what)
-    const isImage = config.mediaType === MediaType.ociConfig || config.mediaType === MediaType.dockerConfig
+    const isImage = isImageConfigType(config.mediaType)
     if (check.problem !== undefined || this.#options.full !== true || !isImage) return undefined
     try {
       const label = `config ${config.digest} of ${this.#source.label}`
