@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http'
-import { type ErrorKind, messageOf, RegctlError } from '../errors.js'
+import { type ErrorKind, messageOf, RegctlError, systemCodeOf } from '../errors.js'
 
 /**
  * The code of an error as clients see it (distribution-spec, Error Codes; the last three are those that
@@ -19,6 +19,7 @@ const STATUS_OF_CODE = {
   UNAUTHORIZED: 401,
   DENIED: 403,
   UNSUPPORTED: 405,
+  TOOMANYREQUESTS: 429,
   TAG_INVALID: 400,
   PAGINATION_NUMBER_INVALID: 400,
   RANGE_INVALID: 416,
@@ -72,7 +73,20 @@ export function toRegistryError(error: unknown): RegistryError {
     if (error.kind === 'not-found')
       return new RegistryError('UNKNOWN', message, { status: 404, cause: error })
   }
+  if (isOutOfSpace(error)) {
+    return new RegistryError('UNKNOWN', 'the registry has no room left on its disk', {
+      status: 507,
+      cause: error,
+    })
+  }
   return new RegistryError('UNKNOWN', 'the registry failed; its log says why', { cause: error })
+}
+
+/** Whether something failed for want of room on the disk, or because its owner may have no more of it. */
+export function isOutOfSpace(error: unknown): boolean {
+  if (error instanceof RegistryError && error.status === 507) return true
+  if (['ENOSPC', 'EDQUOT', 'EFBIG'].includes(systemCodeOf(error) ?? '')) return true
+  return error instanceof Error && error.cause !== undefined && isOutOfSpace(error.cause)
 }
 
 /** Sends an error, as JSON of the form that the specification gives (distribution-spec, Error Codes). */

@@ -13,7 +13,8 @@ import { route } from './router.js'
 import { type TokenOptions, tokenAuthenticator } from './tokens/token-authenticator.js'
 import { UploadSessions } from './upload-sessions.js'
 
-const UPLOAD_EXPIRY_MS = 60 * 60 * 1000
+const UPLOAD_EXPIRY_MS = 24 * 60 * 60 * 1000
+const UPLOAD_MAXIMUM = 1000
 const UPLOAD_PATIENCE_MS = 5000
 /** A connection on which nothing moves for so long is dropped; one that moves may take as long as it needs. */
 const IDLE_CONNECTION_MS = 5 * 60 * 1000
@@ -32,10 +33,17 @@ export interface RegistryServerOptions {
   tokens?: TokenOptions | undefined
   /** A certificate with its key, both in PEM. Default: plain HTTP. */
   tls?: { cert: string | Buffer; key: string | Buffer } | undefined
-  /** Where unfinished uploads lie. Default: the system's folder for temporary files. */
+  /**
+   * Where unfinished uploads lie; the next server on this folder goes on with them. Default: a folder for temporary files,
+   * which goes with the server.
+   */
   uploadDirectory?: string | undefined
-  /** How long an upload may lie idle. Default: one hour. */
+  /** How long an upload may lie idle. Default: 24 hours. */
   uploadExpiryMs?: number | undefined
+  /** How many uploads may be unfinished at once. Default: 1000. */
+  uploadMaximum?: number | undefined
+  /** How many bytes the unfinished uploads may have, all together. Default: as many as the disk takes. */
+  uploadLimitBytes?: number | undefined
   /**
    * How long a request waits for another one that writes to the same upload, and how long that one may be silent
    * before it is cut off. Default: 5 seconds.
@@ -58,7 +66,7 @@ export interface RegistryServer extends AsyncDisposable {
    * @throws the system's error (`EADDRINUSE`, `EACCES`) when it can't
    */
   listen(host: string, port: number): Promise<{ host: string; port: number }>
-  /** Ends all connections and removes unfinished uploads. */
+  /** Ends all connections. Unfinished uploads stay where `uploadDirectory` was given, and go elsewhere. */
   close(): Promise<void>
 }
 
@@ -76,7 +84,12 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   const log = options.log ?? (() => {})
   const registry: Registry = {
     repositories: options.repositories,
-    uploads: new UploadSessions(options.uploadDirectory, options.uploadExpiryMs ?? UPLOAD_EXPIRY_MS),
+    uploads: new UploadSessions({
+      directory: options.uploadDirectory,
+      expiryMs: options.uploadExpiryMs ?? UPLOAD_EXPIRY_MS,
+      maximum: options.uploadMaximum ?? UPLOAD_MAXIMUM,
+      limitBytes: options.uploadLimitBytes ?? Number.POSITIVE_INFINITY,
+    }),
     uploadPatienceMs: options.uploadPatienceMs ?? UPLOAD_PATIENCE_MS,
     readOnly: options.readOnly ?? false,
     manifestLimitBytes: options.manifestLimitBytes ?? MANIFEST_LIMIT_BYTES,
@@ -105,7 +118,10 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     await registry.uploads[Symbol.asyncDispose]()
   }
   return {
-    listen: (host, port) => listen(server, host, port),
+    listen: async (host, port) => {
+      await registry.uploads.restore()
+      return await listen(server, host, port)
+    },
     close,
     [Symbol.asyncDispose]: close,
   }

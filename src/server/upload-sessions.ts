@@ -1,33 +1,74 @@
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { DigestAlgorithm } from '../content/digest.js'
 import { RegistryError } from './errors.js'
 import { UploadSession } from './upload-session.js'
 
+/** An upload that nothing happened to for so long makes room for a new one, where there are too many. */
+const ABANDONED_MS = 10 * 60 * 1000
+/** When one who is told that there are too many may ask again. */
+const RETRY_SECONDS = 30
+
+/** How unfinished uploads are kept. */
+export interface UploadSettings {
+  /** Where they outlive the server. Default: a folder for temporary files, which goes with the server. */
+  directory?: string | undefined
+  /** How long an upload may lie idle before it is given up. */
+  expiryMs: number
+  /** How many there may be at once. */
+  maximum: number
+  /** How many bytes they may have, all together. */
+  limitBytes: number
+}
+
+interface Entry {
+  session: UploadSession
+  timer?: NodeJS.Timeout
+  /** How many requests work on it. */
+  users: number
+  lastMs: number
+}
+
 /**
- * All unfinished uploads of a server. Their files lie in a folder of their own that only its owner can read,
- * made with the first upload and removed at the end. An upload that nothing happens to for a while is given up.
+ * All unfinished uploads of a server, in a folder that only its owner can read. An upload that nothing happens to for a
+ * while is given up.
  */
 export class UploadSessions implements AsyncDisposable {
-  readonly #parent: string
-  readonly #expiryMs: number
-  readonly #sessions = new Map<string, { session: UploadSession; timer: NodeJS.Timeout; users: number }>()
+  readonly #settings: UploadSettings
+  readonly #sessions = new Map<string, Entry>()
   #folder: Promise<string> | undefined
 
-  /** `parent` holds the folder: the system's folder for temporary files when not given. */
-  constructor(parent: string | undefined, expiryMs: number) {
-    this.#parent = parent ?? tmpdir()
-    this.#expiryMs = expiryMs
+  constructor(settings: UploadSettings) {
+    this.#settings = settings
   }
 
-  /** Starts an upload to a repository. */
+  /** Takes up the uploads of an earlier server on the same folder, and removes those that are too old. */
+  async restore(): Promise<void> {
+    const { directory, expiryMs } = this.#settings
+    if (directory === undefined) return
+    for (const name of await readdir(directory).catch(() => [])) {
+      const found = await UploadSession.restore(directory, name)
+      if (found === undefined || this.#sessions.has(found.session.id)) continue
+      if (Date.now() - found.lastMs < expiryMs) this.#add(found.session, found.lastMs)
+      else await found.session.close()
+    }
+  }
+
+  /**
+   * Starts an upload to a repository.
+   *
+   * @throws RegistryError TOOMANYREQUESTS when there are as many as there may be, and all of them are alive
+   */
   async start(repository: string, algorithm: DigestAlgorithm): Promise<UploadSession> {
-    this.#folder ??= makeFolder(this.#parent)
-    const session = await UploadSession.create(repository, await this.#folder, algorithm)
-    const timer = setTimeout(() => this.#expire(session.id), this.#expiryMs)
-    timer.unref()
-    this.#sessions.set(session.id, { session, timer, users: 0 })
+    await this.#makeRoom()
+    this.#folder ??= this.#makeFolder()
+    const folder = this.#folder
+    folder.catch(() => {
+      this.#folder = undefined
+    })
+    const session = await UploadSession.create(repository, await folder, algorithm)
+    this.#add(session, Date.now())
     return session
   }
 
@@ -38,7 +79,7 @@ export class UploadSessions implements AsyncDisposable {
    */
   async use<T>(repository: string, id: string, work: (session: UploadSession) => Promise<T>): Promise<T> {
     const entry = this.#sessions.get(id)
-    if (entry === undefined || entry.session.repository !== repository) {
+    if (entry === undefined || !entry.session.isOf(repository)) {
       throw new RegistryError('BLOB_UPLOAD_UNKNOWN', `${repository} has no such upload; start a new one`)
     }
     entry.users++
@@ -46,7 +87,24 @@ export class UploadSessions implements AsyncDisposable {
       return await work(entry.session)
     } finally {
       entry.users--
-      entry.timer.refresh()
+      entry.lastMs = Date.now()
+      if (this.#sessions.get(id) === entry) this.#arm(entry)
+    }
+  }
+
+  /**
+   * The bytes of a body as they pass, so long as all uploads together may have more.
+   *
+   * @throws RegistryError 507 when they may not
+   */
+  async *bounded(body: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    for await (const chunk of body) {
+      if (this.#unfinishedBytes() + chunk.length > this.#settings.limitBytes) {
+        throw new RegistryError('UNKNOWN', 'the registry holds as many unfinished bytes as it may', {
+          status: 507,
+        })
+      }
+      yield chunk
     }
   }
 
@@ -57,24 +115,57 @@ export class UploadSessions implements AsyncDisposable {
     await session.close()
   }
 
+  /** Those in a folder that outlives the server stay there. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all([...this.#sessions.values()].map(({ session }) => this.end(session)))
+    for (const { timer } of this.#sessions.values()) clearTimeout(timer)
+    this.#sessions.clear()
+    if (this.#settings.directory !== undefined) return
     const folder = await this.#folder?.catch(() => undefined)
     if (folder !== undefined) await rm(folder, { recursive: true, force: true })
   }
 
-  #expire(id: string): void {
-    const entry = this.#sessions.get(id)
-    if (entry === undefined) return
-    // A slow upload is not an idle one.
-    if (entry.users > 0) entry.timer.refresh()
-    else void this.end(entry.session).catch(() => {})
+  #add(session: UploadSession, lastMs: number): void {
+    const entry: Entry = { session, users: 0, lastMs }
+    this.#arm(entry)
+    this.#sessions.set(session.id, entry)
   }
-}
 
-async function makeFolder(parent: string): Promise<string> {
-  await mkdir(parent, { recursive: true })
-  const folder = await mkdtemp(join(parent, 'regctl-uploads-'))
-  await chmod(folder, 0o700)
-  return folder
+  #arm(entry: Entry): void {
+    clearTimeout(entry.timer)
+    const leftMs = entry.lastMs + this.#settings.expiryMs - Date.now()
+    entry.timer = setTimeout(() => this.#expire(entry), Math.max(leftMs, 0))
+    entry.timer.unref()
+  }
+
+  #expire(entry: Entry): void {
+    // A slow upload is not an idle one: its time starts anew when the request ends.
+    if (entry.users === 0) void this.end(entry.session).catch(() => {})
+  }
+
+  #unfinishedBytes(): number {
+    let bytes = 0
+    for (const { session } of this.#sessions.values()) bytes += session.size
+    return bytes
+  }
+
+  async #makeRoom(): Promise<void> {
+    if (this.#sessions.size < this.#settings.maximum) return
+    const idle = [...this.#sessions.values()].filter(({ users }) => users === 0)
+    const oldest = idle.sort((one, other) => one.lastMs - other.lastMs)[0]
+    if (oldest !== undefined && Date.now() - oldest.lastMs >= ABANDONED_MS) return this.end(oldest.session)
+    throw new RegistryError('TOOMANYREQUESTS', 'too many uploads are unfinished; try again later', {
+      headers: { 'Retry-After': `${RETRY_SECONDS}` },
+    })
+  }
+
+  async #makeFolder(): Promise<string> {
+    const { directory } = this.#settings
+    if (directory !== undefined) {
+      await mkdir(directory, { recursive: true, mode: 0o700 })
+      return directory
+    }
+    const folder = await mkdtemp(join(tmpdir(), 'regctl-uploads-'))
+    await chmod(folder, 0o700)
+    return folder
+  }
 }

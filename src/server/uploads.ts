@@ -2,7 +2,7 @@ import type { Digest, DigestAlgorithm } from '../content/digest.js'
 import type { BlobContent, Source, Store } from '../content/store.js'
 import { verifyStream } from '../content/verify.js'
 import { pullAccess } from './access.js'
-import { RegistryError } from './errors.js'
+import { isOutOfSpace, RegistryError } from './errors.js'
 import { bodyOf, type Exchange, send } from './exchange.js'
 import { digestFrom, repositoryNameFrom } from './names.js'
 import { parseContentRange } from './range.js'
@@ -76,7 +76,7 @@ async function withSession(
 
 /** Takes the request's body, which must begin where the upload stands. */
 async function receive(exchange: Exchange, session: UploadSession): Promise<void> {
-  const { request, name } = exchange
+  const { registry, request, name } = exchange
   const range = parseContentRange(request.headers['content-range'])
   if (range === 'malformed') {
     throw new RegistryError('BLOB_UPLOAD_INVALID', 'Content-Range must be of the form <first>-<last>')
@@ -94,7 +94,13 @@ async function receive(exchange: Exchange, session: UploadSession): Promise<void
       throw new RegistryError('SIZE_INVALID', 'Content-Length and Content-Range do not agree')
     }
   }
-  await session.append(bodyOf(request), () => request.destroy())
+  try {
+    await session.append(registry.uploads.bounded(bodyOf(request)), () => request.destroy())
+  } catch (error) {
+    // Bytes that nobody comes back for would keep the disk full.
+    if (isOutOfSpace(error)) await registry.uploads.end(session)
+    throw error
+  }
 }
 
 /** Takes the last bytes, checks the digest, and puts the blob in its place. */

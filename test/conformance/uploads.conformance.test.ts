@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { type ClientRequest, request as httpRequest } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -16,19 +16,23 @@ describe('uploads', () => {
   let folder: TemporaryFolder
   let registry: RunningRegistry
   const start = async (options: Parameters<typeof startRegistry>[1] = {}) => {
-    registry = await startRegistry(undefined, { uploadDirectory: folder.path, ...options })
+    registry = await startRegistry(undefined, { uploadDirectory: uploads(), ...options })
     return registry.client
   }
+  const uploads = () => join(folder.path, 'uploads')
   /** The files of unfinished uploads. */
-  const files = async () => {
-    const [uploads] = await readdir(folder.path)
-    return uploads === undefined ? [] : readdir(join(folder.path, uploads))
-  }
+  const files = () => readdir(uploads()).catch(() => [])
   /** Sends the head of a PATCH and some of its bytes, and leaves the rest out. */
-  const sendPart = (client: RawClient, location: string, bytes: Buffer, length: number): ClientRequest => {
+  const sendPart = (
+    client: RawClient,
+    location: string,
+    bytes: Buffer,
+    length: number,
+    method = 'PATCH',
+  ): ClientRequest => {
     const { hostname, port } = new URL(client.origin)
     const headers = { 'Content-Length': length, 'Content-Range': `0-${length - 1}` }
-    const request = httpRequest({ hostname, port, path: location, method: 'PATCH', headers, agent: false })
+    const request = httpRequest({ hostname, port, path: location, method, headers, agent: false })
     request.on('error', () => {})
     request.write(bytes)
     return request
@@ -43,9 +47,8 @@ describe('uploads', () => {
   }
   const untilFileHas = async (bytes: number) => {
     for (let attempt = 0; attempt < 200; attempt++) {
-      const [uploads] = await readdir(folder.path)
       for (const file of await files()) {
-        if ((await stat(join(folder.path, uploads ?? '', file))).size === bytes) return
+        if ((await stat(join(uploads(), file))).size >= bytes) return
       }
       await sleep(20)
     }
@@ -72,6 +75,101 @@ describe('uploads', () => {
     expect((await client.send('PATCH', location, rest)).status).toBe(202)
     const put = await client.send('PUT', withDigest(location, digestOf(bytes)))
     expect(put.status).toBe(201)
+  })
+
+  test('keeps what a broken PUT had sent, and a second PUT sends the rest (rule R243)', async () => {
+    const client = await start()
+    const bytes = noise(300_000, 'broken put')
+    const location = await client.startUpload(REPO)
+    const target = withDigest(location, digestOf(bytes))
+    const request = sendPart(client, target, bytes.subarray(0, 100_000), bytes.length, 'PUT')
+    await untilFileHas(100_000)
+    request.destroy()
+    await untilReceived(client, location, 100_000)
+    const rest = { headers: { 'Content-Range': '100000-299999' }, body: bytes.subarray(100_000) }
+    expect((await client.send('PUT', target, rest)).status).toBe(201)
+    const { body } = await client.send('GET', `/v2/${REPO}/blobs/${digestOf(bytes)}`)
+    expect(body.equals(bytes)).toBe(true)
+  })
+
+  test('goes on with an upload after the server was started anew', async () => {
+    const before = await start()
+    const bytes = noise(1000, 'restart')
+    const location = await before.startUpload(REPO)
+    expect((await before.send('PATCH', location, { body: bytes.subarray(0, 600) })).status).toBe(202)
+    await registry.stop()
+    const client = await start()
+    const status = await client.send('GET', location)
+    expect([status.status, status.headers.range]).toEqual([204, '0-599'])
+    const elsewhere = await client.send('GET', location.replace(REPO, 'conformance/other'))
+    expect(elsewhere.status).toBe(404)
+    const rest = { headers: { 'Content-Range': '600-999' }, body: bytes.subarray(600) }
+    const put = await client.send('PUT', withDigest(location, digestOf(bytes)), rest)
+    expect(put.status).toBe(201)
+    expect(await files()).toEqual([])
+  })
+
+  test('checks the bytes of an upload that was there before the server was', async () => {
+    const before = await start()
+    const bytes = noise(1000, 'changed')
+    const location = await before.startUpload(REPO)
+    await before.send('PATCH', location, { body: bytes })
+    await registry.stop()
+    const [file = ''] = await files()
+    await writeFile(join(uploads(), file), noise(1000, 'other'))
+    const client = await start()
+    const put = await client.send('PUT', withDigest(location, digestOf(bytes)))
+    expect([put.status, errorCodeOf(put)]).toEqual([400, 'DIGEST_INVALID'])
+    expect((await client.send('HEAD', `/v2/${REPO}/blobs/${digestOf(bytes)}`)).status).toBe(404)
+  })
+
+  test('gives up old uploads when it starts, and leaves what is not of an upload', async () => {
+    const before = await start()
+    const location = await before.startUpload(REPO)
+    const young = await before.startUpload(REPO)
+    await registry.stop()
+    const [, id = ''] = /([^/]+)$/.exec(location) ?? []
+    const old = (await files()).find(name => name.startsWith(id)) ?? ''
+    const longAgo = new Date(Date.now() - 25 * 60 * 60 * 1000)
+    await utimes(join(uploads(), old), longAgo, longAgo)
+    await writeFile(join(uploads(), 'notes.txt'), 'mine')
+    const client = await start()
+    expect((await client.send('GET', location)).status).toBe(404)
+    expect((await client.send('GET', young)).status).toBe(204)
+    expect(await files()).toHaveLength(2)
+    expect(await files()).toContain('notes.txt')
+  })
+
+  test('refuses one upload more than there may be', async () => {
+    const client = await start({ uploadMaximum: 2 })
+    const location = await client.startUpload(REPO)
+    await client.startUpload(REPO)
+    const refused = await client.send('POST', `/v2/${REPO}/blobs/uploads/`)
+    expect([refused.status, errorCodeOf(refused)]).toEqual([429, 'TOOMANYREQUESTS'])
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0)
+    await client.send('DELETE', location)
+    expect((await client.send('POST', `/v2/${REPO}/blobs/uploads/`)).status).toBe(202)
+  })
+
+  test('refuses bytes beyond what unfinished uploads may have, and goes on', async () => {
+    const client = await start({ uploadLimitBytes: 1000 })
+    const location = await client.startUpload(REPO)
+    await client.send('PATCH', location, { body: noise(600, 'first') })
+    const tooMuch = await client.startUpload(REPO)
+    const refused = await client.send('PATCH', tooMuch, { body: noise(500, 'second') })
+    expect([refused.status, JSON.parse(`${refused.body}`).errors[0].message]).toEqual([
+      507,
+      'the registry holds as many unfinished bytes as it may',
+    ])
+    expect((await client.send('GET', tooMuch)).status).toBe(404)
+    await client.putBlob(REPO, noise(400, 'third'))
+  })
+
+  test('answers before the body has ended where it can say no, and lets the client go on (rule R244)', async () => {
+    const client = await start({ uploadLimitBytes: 1000 })
+    const location = await client.startUpload(REPO)
+    const refused = await client.send('PATCH', location, { body: noise(3_000_000, 'large') })
+    expect(refused.status).toBe(507)
   })
 
   test('keeps nothing of a broken POST, whose upload nobody knows', async () => {
@@ -108,7 +206,7 @@ describe('uploads', () => {
     const busy = sendPart(client, location, noise(100, 'busy'), 100_000)
     const trickle = setInterval(() => busy.write(noise(10, 'trickle')), 20)
     try {
-      await untilFileHas(100).catch(() => {})
+      await untilFileHas(100)
       const refused = await client.send('PATCH', location, { body: noise(10, 'second') })
       expect([refused.status, errorCodeOf(refused)]).toEqual([409, 'BLOB_UPLOAD_INVALID'])
     } finally {
@@ -138,19 +236,24 @@ describe('uploads', () => {
   test('keeps unfinished uploads where nobody else can read them', async () => {
     const client = await start()
     await client.startUpload(REPO)
-    const [uploads = ''] = await readdir(folder.path)
-    expect((await stat(join(folder.path, uploads))).mode & 0o777).toBe(0o700)
+    expect((await stat(uploads())).mode & 0o777).toBe(0o700)
     const [file = ''] = await files()
-    expect((await stat(join(folder.path, uploads, file))).mode & 0o777).toBe(0o600)
+    expect((await stat(join(uploads(), file))).mode & 0o777).toBe(0o600)
   })
 
-  test('removes unfinished uploads when the server closes', async () => {
-    const client = await start()
-    const location = await client.startUpload(REPO)
-    await client.send('PATCH', location, { body: noise(1000, 'unfinished') })
-    expect(await files()).toHaveLength(1)
-    await registry.stop()
-    expect(await readdir(folder.path)).toEqual([])
+  test('removes unfinished uploads when a server closes that has no folder for them', async () => {
+    const system = process.env.TMPDIR
+    process.env.TMPDIR = folder.path
+    try {
+      const client = await start({ uploadDirectory: undefined })
+      await client.send('PATCH', await client.startUpload(REPO), { body: noise(1000, 'unfinished') })
+      expect(await readdir(folder.path)).toHaveLength(1)
+      await registry.stop()
+      expect(await readdir(folder.path)).toEqual([])
+    } finally {
+      if (system === undefined) delete process.env.TMPDIR
+      else process.env.TMPDIR = system
+    }
   })
 
   test('gives up an upload that nothing happens to', async () => {
@@ -159,14 +262,6 @@ describe('uploads', () => {
     for (let attempt = 0; attempt < 200 && (await files()).length > 0; attempt++) await sleep(20)
     expect(await files()).toEqual([])
     expect((await client.send('PATCH', location, { body: noise(10, 'late') })).status).toBe(404)
-  })
-
-  test('does not know the uploads of a server that was here before', async () => {
-    const location = await (await start()).startUpload(REPO)
-    await registry.stop()
-    const client = await start()
-    const patch = await client.send('PATCH', location, { body: noise(10, 'old') })
-    expect([patch.status, errorCodeOf(patch)]).toEqual([404, 'BLOB_UPLOAD_UNKNOWN'])
   })
 
   test('knows an upload only in its own repository', async () => {

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Args, Flags } from '@oclif/core'
 import {
@@ -70,7 +69,7 @@ the certificate is made once and kept, so it has to be trusted only once.`
       tls,
       allowMissingBlobs: flags['allow-missing-blobs'],
       // Beside the data, so that a finished upload moves within one file system. No repository can be called that.
-      uploadDirectory: flags.data === undefined ? undefined : await makeUploadFolder(flags.data),
+      uploadDirectory: flags.data === undefined ? undefined : join(flags.data, '_uploads'),
       log: flags.quiet ? undefined : line => process.stderr.write(`${line}\n`),
     })
     const listening = await server.listen(host, port)
@@ -108,12 +107,6 @@ function withDisposal(collection: SourceCollection, file: AsyncDisposable): Repo
     listNames: options => collection.listNames(options),
     [Symbol.asyncDispose]: () => file[Symbol.asyncDispose](),
   }
-}
-
-async function makeUploadFolder(data: string): Promise<string> {
-  const folder = join(data, '_uploads')
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  return folder
 }
 
 function parseAddress(text: string): { host: string; port: number } {
