@@ -27,10 +27,13 @@ export async function* bzip2Decoder(input: AsyncIterable<Buffer>): AsyncGenerato
   const module: { default: BlockDecoder } = await import('unbzip2-stream/lib/bzip2.js')
   const decoder = module.default
   const bits = new BitBuffer(input)
+  // One for all streams: a file may have many that are empty.
+  let memory = new Int32Array(0)
   await bits.fill(4)
   while (bits.startsWith('BZh')) {
     const level = decoder.header(bits.read)
-    const work = new Int32Array(level * BLOCK_UNIT)
+    if (memory.length < level * BLOCK_UNIT) memory = new Int32Array(level * BLOCK_UNIT)
+    const work = memory.subarray(0, level * BLOCK_UNIT)
     let checksum: number | null = 0
     while (checksum !== null) {
       await bits.fill(level * BLOCK_UNIT + BLOCK_MARGIN)
@@ -47,6 +50,7 @@ class BitBuffer {
   readonly #input: AsyncIterator<Buffer>
   #bytes: Buffer = Buffer.alloc(0)
   #position = 0
+  #hasEnded = false
   /** The bits of the last byte that are still to be read, and how many. */
   #rest = 0
   #restCount = 0
@@ -57,11 +61,17 @@ class BitBuffer {
 
   /** Reads on until this many bytes are there, or the input ends. */
   async fill(count: number): Promise<void> {
+    if (this.#hasEnded) return
     const pieces = [this.#bytes.subarray(this.#position)]
     let size = pieces[0]?.length ?? 0
+    // Blocks may be tiny: what is there for the next hundred thousand of them is not copied for each.
+    if (size >= count) return
     while (size < count) {
       const next = await this.#input.next()
-      if (next.done === true) break
+      if (next.done === true) {
+        this.#hasEnded = true
+        break
+      }
       pieces.push(next.value)
       size += next.value.length
     }

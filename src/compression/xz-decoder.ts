@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
+import { ReadableStream } from 'node:stream/web'
 import { InputEnded } from './compression-error.js'
 import { withKnownChecks } from './xz-frames.js'
 
@@ -11,7 +11,7 @@ export async function* xzDecoder(input: AsyncIterable<Buffer>): AsyncGenerator<U
   const { default: xz } = await import('xz-decompress')
   const checks = new BlockChecks()
   const frames = withKnownChecks(input, (size, sha256) => checks.expect(size, sha256))
-  const source = Readable.toWeb(Readable.from(frames, { objectMode: false }))
+  const source = webStream(frames)
   try {
     for await (const chunk of new xz.XzReadableStream(source) as AsyncIterable<Uint8Array>) {
       checks.update(chunk)
@@ -22,6 +22,20 @@ export async function* xzDecoder(input: AsyncIterable<Buffer>): AsyncGenerator<U
     throw error
   }
   checks.finish()
+}
+
+/** `Readable.toWeb` would do, but brings the process down where the decoder gives up before the end (ERR_INVALID_STATE). */
+function webStream(chunks: AsyncGenerator<Buffer>): ReadableStream<Uint8Array> {
+  return new ReadableStream({
+    async pull(controller) {
+      const next = await chunks.next()
+      if (next.done === true) controller.close()
+      else controller.enqueue(next.value)
+    },
+    async cancel() {
+      await chunks.return(undefined)
+    },
+  })
 }
 
 /**

@@ -8,6 +8,8 @@ const MAGIC = Buffer.from([0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])
 /** Bytes of the check after each block, by the type in the stream's flags (The .xz File Format, 2.1.1.2). */
 const CHECK_SIZES = [0, 4, 4, 4, 8, 8, 8, 16, 16, 16, 32, 32, 32, 64, 64, 64]
 const SHA256 = 10
+/** The most blocks of a stream: what is remembered of each takes memory. With the usual 24 MiB that is 2.4 TB (rule R226). */
+const MAXIMUM_BLOCKS = 100_000
 /** None, CRC32 and CRC64: those that the decoder knows. */
 const KNOWN_CHECKS = [0, 1, 4]
 
@@ -40,7 +42,10 @@ async function* stream(reader: ChunkReader, blockEnd: BlockEnd): AsyncGenerator<
   const flags = Buffer.from([0, isKnown ? check : 0])
   yield isKnown ? header : Buffer.concat([MAGIC, flags, checksum(flags)])
   const checkSize = CHECK_SIZES[check] ?? 0
+  let blocks = 0
   for (let size = (await reader.peek(1))[0]; size !== 0; size = (await reader.peek(1))[0]) {
+    blocks++
+    if (blocks > MAXIMUM_BLOCKS) throw new Error('an xz stream has too many blocks')
     yield await reader.read(((size ?? 0) + 1) * 4)
     const block = yield* chunks(reader)
     yield await reader.read(-block.stored & 3)
@@ -48,7 +53,7 @@ async function* stream(reader: ChunkReader, blockEnd: BlockEnd): AsyncGenerator<
     if (isKnown) yield value
     blockEnd(block.size, check === SHA256 ? value : undefined)
   }
-  const index = await readIndex(reader)
+  const index = await readIndex(reader, blocks)
   const newIndex = isKnown ? index.bytes : makeIndex(index.records, checkSize)
   yield newIndex
   const footer = await reader.read(12)
@@ -80,7 +85,10 @@ interface IndexRecord {
   size: number
 }
 
-async function readIndex(reader: ChunkReader): Promise<{ bytes: Buffer; records: IndexRecord[] }> {
+async function readIndex(
+  reader: ChunkReader,
+  blocks: number,
+): Promise<{ bytes: Buffer; records: IndexRecord[] }> {
   const parts = [await reader.read(1)]
   const next = async () => {
     const { bytes, value } = await readVariable(reader)
@@ -88,7 +96,8 @@ async function readIndex(reader: ChunkReader): Promise<{ bytes: Buffer; records:
     return value
   }
   const records: IndexRecord[] = []
-  for (let count = await next(); count > 0; count--) {
+  if ((await next()) !== blocks) throw new Error('the index of an xz stream is for other blocks')
+  for (let count = blocks; count > 0; count--) {
     records.push({ unpaddedSize: await next(), size: await next() })
   }
   const length = parts.reduce((sum, part) => sum + part.length, 0)

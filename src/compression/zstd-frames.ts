@@ -9,6 +9,8 @@ const MAXIMUM_BLOCK = 128 * 1024
 const MAXIMUM_WINDOW = 2 ** 27
 /** Type of a block that is one byte, repeated. */
 const RUN_LENGTH = 1
+/** Type of a block of which only the compressed size is known. */
+const COMPRESSED = 2
 
 /**
  * Moves to the next frame with content, past skippable ones (RFC 8878, 3.1.2).
@@ -50,6 +52,12 @@ export async function* frameOf(reader: ChunkReader): AsyncGenerator<Buffer> {
   if ((descriptor & 4) !== 0) yield await reader.read(4)
 }
 
+/** Of a whole block: the most bytes that come out of it, and whether it is the last of its frame (RFC 8878, 3.1.1.2). */
+export function blockSize(block: Buffer): { output: number; isLast: boolean } {
+  const bits = block.readUIntLE(0, 3)
+  return { output: ((bits >> 1) & 3) === COMPRESSED ? MAXIMUM_BLOCK : bits >> 3, isLast: (bits & 1) === 1 }
+}
+
 /** Magic, descriptor, window, dictionary and content size (RFC 8878, 3.1.1.1). */
 function headerSize(descriptor: number): number {
   const isSingleSegment = (descriptor & 0x20) !== 0
@@ -66,14 +74,15 @@ function requireWindow(header: Buffer, descriptor: number): void {
   }
 }
 
-function windowSize(header: Buffer): number {
+/** The window that a header with one asks for, in bytes (RFC 8878, 3.1.1.1.2). */
+export function windowSize(header: Buffer): number {
   const window = header[5] ?? 0
   const base = 2 ** (10 + (window >> 3))
   return base + (base / 8) * (window & 7)
 }
 
 /** Of a frame that is one segment; the field is the last of the header. */
-function contentSize(header: Buffer, descriptor: number): number {
+export function contentSize(header: Buffer, descriptor: number): number {
   switch (descriptor >> 6) {
     case 0:
       return header.readUInt8(header.length - 1)
