@@ -69,7 +69,9 @@ export async function readLayer(
   const entries: LayerEntry[] = []
   try {
     const source = new StreamSource(input)
-    for await (const member of readMembers(source, what, { exact: true, maximumMembers: budget.members })) {
+    // The text is counted here, for all layers together.
+    const limits = { maximumMembers: budget.members, maximumText: Number.POSITIVE_INFINITY }
+    for await (const member of readMembers(source, what, { exact: true, ...limits })) {
       budget.spend(member, what)
       const name = parseLayerName(member.name, what)
       if (name.kind === 'whiteout') whiteouts.push(name.path)

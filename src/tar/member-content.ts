@@ -15,22 +15,13 @@ export interface MemberContent {
   unreadable?: string
 }
 
-/** Holes cost nothing to claim, so a sparse file may not grow more than this many times… */
-const MAXIMUM_SPARSE_RATIO = 2000
-/** …unless it stays below this many bytes (rule R226). */
-const HARMLESS_SPARSE_SIZE = 64 * 1024 * 1024
-
 /** What a member of a tar becomes in a table. */
 export function contentOf(member: TarMember): MemberContent {
-  const size = member.sparse?.size ?? member.storedSize
-  const isBomb = size > HARMLESS_SPARSE_SIZE && size > member.storedSize * MAXIMUM_SPARSE_RATIO
-  const unreadable =
-    member.unreadable ?? (isBomb ? 'it is a sparse file that is nearly all holes' : undefined)
   return {
     offset: member.offset,
-    size,
+    size: member.sparse?.size ?? member.storedSize,
     ...(member.sparse && { sparse: member.sparse.extents }),
-    ...(unreadable !== undefined && { unreadable }),
+    ...(member.unreadable !== undefined && { unreadable: member.unreadable }),
   }
 }
 

@@ -7,9 +7,14 @@ import { TarError } from './tar-error.js'
  * (rule R223); the empty string for the root itself
  */
 export function cleanName(name: string): string | undefined {
-  if (name.startsWith('/') || /[\\\0]/.test(name) || /^[A-Za-z]:/.test(name)) return undefined
+  if (name.startsWith('/') || /[\\\0]/.test(name)) return undefined
   const parts = name.split('/').filter(part => part !== '' && part !== '.')
-  return parts.includes('..') ? undefined : parts.join('/')
+  return parts.includes('..') ? undefined : withoutDrive(parts.join('/'))
+}
+
+/** The name, unless it begins with a drive letter: what stood before that may have been cleaned away. */
+function withoutDrive(cleaned: string): string | undefined {
+  return /^[A-Za-z]:/.test(cleaned) ? undefined : cleaned
 }
 
 /**
@@ -31,12 +36,12 @@ export function requireCleanName(name: string, label: string): string {
  * @returns the cleaned name, or undefined when it leads out
  */
 export function resolveSymlink(name: string, target: string): string | undefined {
-  if (target.startsWith('/') || /[\\\0]/.test(target) || /^[A-Za-z]:/.test(target)) return undefined
+  if (target.startsWith('/') || /[\\\0]/.test(target) || withoutDrive(target) === undefined) return undefined
   const parts = name.split('/').slice(0, -1)
   for (const part of target.split('/')) {
     if (part === '' || part === '.') continue
     if (part !== '..') parts.push(part)
     else if (parts.pop() === undefined) return undefined
   }
-  return parts.join('/')
+  return withoutDrive(parts.join('/'))
 }

@@ -42,8 +42,8 @@ function patched(header: Buffer, fields: [offset: number, text: string][]): Buff
 const octal = (value: number) => `${value.toString(8).padStart(11, '0')}\0`
 
 /** An old GNU sparse file: `hello` at 1000, `world` at 5000, 6000 bytes in all. */
-function sparseMember(realSize: number): Buffer {
-  const header = encodeHeaders({ name: 'layer.tar', type: 'S', mode: 0o644, size: 10 })
+function sparseMember(realSize: number, name = 'layer.tar'): Buffer {
+  const header = encodeHeaders({ name, type: 'S', mode: 0o644, size: 10 })
   const map = [octal(1000), octal(5), octal(5000), octal(5)].join('')
   const fields: [number, string][] = [
     [257, 'ustar  \0'],
@@ -67,6 +67,19 @@ describe('indexTar', () => {
       expect(await buffer(await files.open('layer.tar', from)), `${from}`).toEqual(expected.subarray(from))
     }
     expect(Buffer.from(await files.read('next', 0, 5)).toString()).toBe('x')
+  })
+
+  it('refuses sparse files that are nothing but claims together, and reads those before them (R226)', async () => {
+    const claims = Array.from({ length: 100 }, () => sparseMember(2 ** 20))
+    await using files = await index(Buffer.concat([sparseMember(6000), ...claims]))
+    await expect(files.open('layer.tar')).rejects.toMatchObject({ code: 'ambiguous' })
+    const named = Array.from({ length: 100 }, (_, at) => sparseMember(2 ** 20, `${at}`))
+    await using others = await index(Buffer.concat(named))
+    expect((await others.stat('60'))?.size).toBe(2 ** 20)
+    await expect(others.open('64')).rejects.toMatchObject({
+      code: 'bad-member-type',
+      message: '"64" in a.tar cannot be read: it is a sparse file that is nearly all holes',
+    })
   })
 
   it('refuses a sparse file that is nothing but a claim', async () => {

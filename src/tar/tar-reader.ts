@@ -1,3 +1,4 @@
+import { ArchiveBudget } from './archive-budget.js'
 import {
   BLOCK_SIZE,
   type GnuSparseStart,
@@ -50,6 +51,8 @@ export interface ReadOptions {
   exact?: boolean
   /** The most members that the archive may have. Default: 100000. */
   maximumMembers?: number
+  /** The most characters that their names and link targets may have together. Default: 64 Mi. */
+  maximumText?: number
 }
 
 /** The most members that an archive may have. Each takes memory (rule R227). */
@@ -67,7 +70,7 @@ const MAXIMUM_SPARSE_BLOCKS = 4096
  *
  * @param label for messages
  * @throws TarError `bad-tar` for a malformed header, `truncated` when the source ends inside a member,
- * `too-large` for too many members
+ * `too-large` for too many members, or more of their names and sparse maps than is held in memory
  */
 export async function* readMembers(
   source: ByteSource,
@@ -75,12 +78,15 @@ export async function* readMembers(
   options: ReadOptions = {},
 ): AsyncGenerator<TarMember> {
   const { exact = false, maximumMembers = MAXIMUM_MEMBERS } = options
+  const budget = new ArchiveBudget(label, options.maximumText)
   for (let count = 0; ; count++) {
     const member = await new MemberReader(source, label, exact).next()
     if (member === undefined) return
     if (count === maximumMembers) {
       throw new TarError(`${label} has more than the ${maximumMembers} members that are read`, 'too-large')
     }
+    budget.spend(member)
+    if (budget.isHollow(member)) member.unreadable ??= 'it is a sparse file that is nearly all holes'
     const end = member.offset + padded(member.storedSize)
     yield member
     await skipBody(source, member, end, label)
