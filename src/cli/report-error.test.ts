@@ -36,6 +36,13 @@ describe('errors as they are shown', () => {
     })
   })
 
+  it('name the flag whose value is wrong, without the words of oclif around it', () => {
+    const message = 'Parsing --stall-timeout \n\tabc is no length of time\nSee more help with --help'
+    expect(describeError(new RegctlError(message, { kind: 'usage', code: 'x' })).message).toBe(
+      '--stall-timeout: abc is no length of time',
+    )
+  })
+
   it('are those of the system where it has one', () => {
     const error = Object.assign(new Error('ENOENT: no such file, open x'), {
       code: 'ENOENT',

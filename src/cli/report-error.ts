@@ -22,7 +22,7 @@ export function describeError(error: unknown, interrupted = false): ErrorReport 
   }
   if (error instanceof RegctlError) {
     const { kind, code, message, hint } = error
-    return { kind, code, message: printable(message), ...(hint !== undefined && { hint: printable(hint) }) }
+    return { kind, code, message: printable(withoutOclif(message)), ...(hint !== undefined && { hint: printable(hint) }) }
   }
   if (error instanceof Errors.CLIError) {
     return {
@@ -57,6 +57,11 @@ export function printError(error: unknown, options: { debug: boolean; interrupte
 export function errorLines(error: unknown, interrupted = false): string {
   const { message, hint } = describeError(error, interrupted)
   return `error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`
+}
+
+/** oclif puts the flag before the words of what parses its value, and its help after them. */
+function withoutOclif(message: string): string {
+  return message.replace(/^Parsing (--\S+)\s+([^]*?)\s*(?:\nSee more help with --help)?$/, '$1: $2')
 }
 
 /** oclif puts the usage below the first line, or the flags that are wrong on lines of their own. */
