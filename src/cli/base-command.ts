@@ -14,6 +14,7 @@ import {
   readRegistriesConf,
 } from '../index.js'
 import { readPassword } from './ask-login.js'
+import { durationFlag } from './duration.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
 import { noticeLine } from './progress/notice.js'
@@ -58,6 +59,11 @@ export const registryFlags = {
     description: 'Follow the registry to a private address on another host, such as its own object store',
     helpGroup: 'REGISTRY',
   }),
+  'stall-timeout': durationFlag({
+    description:
+      'Close a connection on which nothing moves for so long, and go on over another; 0: never (default: 60s)',
+    helpGroup: 'REGISTRY',
+  }),
   username: Flags.string({ char: 'u', helpValue: 'NAME', description: 'User name', helpGroup: 'REGISTRY' }),
   'password-stdin': Flags.boolean({
     description: 'Read the password from standard input',
@@ -84,6 +90,8 @@ export interface RegistryFlags {
   'cert-file'?: string | undefined
   'key-file'?: string | undefined
   'allow-internal-redirects'?: boolean | undefined
+  /** In milliseconds. */
+  'stall-timeout'?: number | undefined
   username?: string | undefined
   'password-stdin'?: boolean | undefined
   debug?: boolean | undefined
@@ -129,6 +137,7 @@ export abstract class BaseCommand extends Command {
       credentials: this.createCredentials(username === undefined ? undefined : { username, password }),
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
+      ...(flags['stall-timeout'] !== undefined && { stallTimeoutMs: flags['stall-timeout'] }),
       routes: new Routes(await readRegistriesConf(places), settings.hubMirrors),
       proxyFor: proxiesFrom(process.env),
       trust: createTrust({

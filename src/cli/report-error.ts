@@ -22,7 +22,12 @@ export function describeError(error: unknown, interrupted = false): ErrorReport 
   }
   if (error instanceof RegctlError) {
     const { kind, code, message, hint } = error
-    return { kind, code, message: printable(withoutOclif(message)), ...(hint !== undefined && { hint: printable(hint) }) }
+    return {
+      kind,
+      code,
+      message: printable(withoutOclif(message)),
+      ...(hint !== undefined && { hint: printable(hint) }),
+    }
   }
   if (error instanceof Errors.CLIError) {
     return {

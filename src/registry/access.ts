@@ -50,6 +50,7 @@ export interface AccessRequest {
   readonly attempts?: number
   readonly collectLimitBytes?: number
   readonly isForeign?: boolean
+  readonly movedBytes?: number
 }
 
 /** A request within a repository: its target is below `/v2/<name>/`. */

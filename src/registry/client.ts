@@ -45,6 +45,11 @@ export interface RegistryClientOptions {
   routes?: Routes
   /** Resolves the names of registries; the system when not given. */
   lookup?: LookupFunction
+  /**
+   * How long a connection may stand still before it is closed and the request sent again (rule R248), in milliseconds; 0
+   * for ever. A minute when not given. The whole time of a transfer is never limited.
+   */
+  stallTimeoutMs?: number
   /** Replaces some of the numbers and functions of the retries. */
   retry?: Partial<RetryOptions>
 }
@@ -83,6 +88,7 @@ export class RegistryClient implements AsyncDisposable {
       proxyFor: options.proxyFor ?? (() => undefined),
       trust: options.trust,
       lookup: options.lookup,
+      stallTimeoutMs: options.stallTimeoutMs,
     })
     const retryOptions = { ...defaultRetryOptions, ...options.retry }
     const retrier = new Retrier(retryOptions)

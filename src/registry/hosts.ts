@@ -79,7 +79,7 @@ export class Hosts {
         if (isRefused && attempt === 1) {
           // A registry that was started just now gets a second chance (rule R237).
           await this.#retrier.pause({ operation, context }, attempt, {
-            cause: text,
+            cause: text.replace(/^failed: /, ''),
             delayMs: REFUSED_DELAY_MS,
           })
           continue

@@ -2,6 +2,7 @@ import { messageOf, systemCodeOf } from '../errors.js'
 import { INTERNAL_ADDRESS_CODE } from './addresses.js'
 import { sanitize } from './error-body.js'
 import type { Endpoint } from './send.js'
+import { StallError } from './stall.js'
 import { CertificateError, explainTlsError } from './tls-error.js'
 
 /** What a failure without an answer means. */
@@ -17,12 +18,14 @@ export interface NetworkFailure {
 }
 
 const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
-const TIMEOUT = new Set([
-  'ETIMEDOUT',
-  'UND_ERR_CONNECT_TIMEOUT',
-  'UND_ERR_HEADERS_TIMEOUT',
-  'UND_ERR_BODY_TIMEOUT',
+/** Of the system and of undici, with what they mean. Of answers and bodies {@link StallError} tells. */
+const TIMEOUT = new Map([
+  ['ETIMEDOUT', 'timed out'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'there was no connection in time'],
+  // Undici's own limit for an answer is in force for proxies alone.
+  ['UND_ERR_HEADERS_TIMEOUT', 'the proxy did not answer in time'],
 ])
+const STALL_HINT = 'Where the registry needs longer, give it with `--stall-timeout`'
 
 const PROXY_HINTS = new Map([
   ['407', 'Put user name and password for the proxy into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT'],
@@ -73,7 +76,10 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
   })
   if (code === 'EAI_AGAIN') return again(`failed: the name server did not answer`, 'name-server', 'yes')
   if (code === 'ECONNREFUSED') return again('failed: connection refused', 'connection-refused', 'once')
-  if (TIMEOUT.has(code)) return again('failed: timed out', 'timeout', 'yes')
+  if (telling instanceof StallError)
+    return { ...again(`failed: ${telling.message}`, 'stalled', 'yes'), hint: STALL_HINT }
+  const timeout = TIMEOUT.get(code)
+  if (timeout !== undefined) return again(`failed: ${timeout}`, 'timeout', 'yes')
   if (RESET.has(code)) return again('failed: the connection was closed', 'connection-reset', 'yes', true)
   if (code.startsWith('UND_ERR_RES_') || code.startsWith('HPE_')) {
     return again('failed: the answer broke off or was malformed', 'bad-answer', 'yes')

@@ -42,6 +42,11 @@ export interface RegistryRequest {
   readonly collectLimitBytes?: number
   /** It goes to a place that an image names: without credentials, and over https alone (rule R212). */
   readonly isForeign?: boolean
+  /**
+   * How many bytes the server may have to move before it answers: those of the blob that this request completes. It is
+   * waited for longer (rule R248). The length of the body when undefined.
+   */
+  readonly movedBytes?: number
   /** The body holds a secret: it is never sent to another origin (rule R218). */
   readonly secretBody?: boolean
 }

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
 import type { Agent, Dispatcher, ProxyAgent } from 'undici'
@@ -6,7 +6,9 @@ import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
 import { guardLookup, isLoopback } from './addresses.js'
-import { BodySourceError, type Endpoint, type RegistryRequest, type Send } from './send.js'
+import { movedBytesOf, openRequestBody } from './request-body.js'
+import { BodySourceError, type Endpoint, type Method, type Send } from './send.js'
+import { DEFAULT_STALL_TIMEOUT_MS, StallClock, withStallClock } from './stall.js'
 import { CertificateError, isCertificateCode, isClientCertificateAlert } from './tls-error.js'
 import { inspectTls } from './tls-inspection.js'
 import type { UrlPolicy } from './urls.js'
@@ -23,6 +25,8 @@ export interface TransportOptions {
   trust?: Trust | undefined
   /** Resolves names; the system when not given. */
   lookup?: LookupFunction | undefined
+  /** How long a connection may stand still (rule R248); 0 for ever. {@link DEFAULT_STALL_TIMEOUT_MS} when not given. */
+  stallTimeoutMs?: number | undefined
 }
 
 /** What a connection must be like. */
@@ -37,9 +41,6 @@ interface Demands {
 const loadUndici = () => import('undici')
 
 const CONNECT_TIMEOUT_MS = 15_000
-const HEADERS_TIMEOUT_MS = 300_000
-/** A body on which nothing comes for this long is given up (rule R248). */
-const BODY_TIMEOUT_MS = 60_000
 /** How long a server that closes connections is listened to for the reason. */
 const ALERT_TIMEOUT_MS = 1_000
 const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
@@ -58,10 +59,17 @@ export class Transport implements AsyncDisposable {
   readonly #pools = new Map<string, Agent | ProxyAgent>()
   /** The hosts that have answered: what they close now is no refusal. */
   readonly #answered = new Set<string>()
+  readonly #stallTimeoutMs: number
+  readonly #connectTimeoutMs: number
+  readonly #closing = new AbortController()
 
   constructor(options: TransportOptions) {
     this.#options = options
     this.#trust = options.trust ?? defaultTrust
+    this.#stallTimeoutMs = options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS
+    this.#connectTimeoutMs =
+      this.#stallTimeoutMs === 0 ? CONNECT_TIMEOUT_MS : Math.min(CONNECT_TIMEOUT_MS, this.#stallTimeoutMs)
+    setMaxListeners(0, this.#closing.signal)
   }
 
   /** Sends one request as it is. Errors are those of undici and of the socket, or BodySourceError. */
@@ -70,30 +78,21 @@ export class Transport implements AsyncDisposable {
     // Every request that is under way listens to it, so there is no telling how many there will be.
     setMaxListeners(0, context.signal)
     const demands = await this.#demandsOn(url, endpoint)
-    const dispatcher = await this.#poolFor(url, demands)
-    const undici = await loadUndici()
-    const source = await bodyOf(request)
+    const clock = new StallClock(this.#stallTimeoutMs)
+    const source = await openRequestBody(request, clock)
+    const isStreamed = source.body instanceof Readable
+    const answerMs = isStreamed ? undefined : clock.answerLimitMs(movedBytesOf(request))
     try {
-      const response = await undici.request(url, {
+      const { statusCode, headers, body } = await this.#exchange(url, demands, clock, answerMs, {
         method,
-        dispatcher,
         signal: context.signal,
-        headers: { 'user-agent': this.#options.userAgent, ...request.headers, ...source.headers },
+        headers: { ...request.headers, ...source.headers },
         body: source.body,
-        // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
-        ...(method === 'HEAD' && { reset: false }),
       })
       this.#answered.add(url.host)
-      return {
-        status: response.statusCode,
-        headers: response.headers,
-        url,
-        body: response.body,
-        bytes: Buffer.alloc(0),
-        attempts: 1,
-      }
+      return { status: statusCode, headers, url, body, bytes: Buffer.alloc(0), attempts: 1 }
     } catch (error) {
-      source.body?.destroy()
+      if (source.body instanceof Readable) source.body.destroy()
       if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
       throw await this.#explained(error, url, demands, context.signal)
     }
@@ -108,14 +107,32 @@ export class Transport implements AsyncDisposable {
   async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
     const tls = await this.#trust.settingsFor(registry, true)
     const demands = { verify: false, guarded: false, tls }
-    const dispatcher = await this.#poolFor(url, demands)
-    const undici = await loadUndici()
+    const clock = new StallClock(this.#stallTimeoutMs)
     try {
-      const response = await undici.request(url, { dispatcher, signal, method: 'GET' })
-      await response.body.dump()
+      const limitMs = clock.answerLimitMs(0)
+      const { body } = await this.#exchange(url, demands, clock, limitMs, { method: 'GET', signal })
+      body.on('error', () => {}).resume()
     } catch (error) {
       throw await this.#explained(error, url, demands, signal)
     }
+  }
+
+  /** Sends a request through the pool that fits it, by the clock. */
+  async #exchange(
+    url: URL,
+    demands: Demands,
+    clock: StallClock,
+    answerMs: number | undefined,
+    options: Pick<Dispatcher.RequestOptions, 'headers' | 'body'> & { method: Method; signal: AbortSignal },
+  ) {
+    const pool = await this.#poolFor(url, demands)
+    const undici = await loadUndici()
+    const dispatcher = withStallClock(pool, clock, answerMs)
+    const headers = { 'user-agent': this.#options.userAgent, ...options.headers }
+    // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
+    const reuse = options.method === 'HEAD' ? { reset: false } : {}
+    const answering = undici.request(url, { ...options, ...reuse, headers, dispatcher })
+    return await unlessAborted(answering, options.signal)
   }
 
   async #demandsOn(url: URL, endpoint: Endpoint): Promise<Demands> {
@@ -137,7 +154,7 @@ export class Transport implements AsyncDisposable {
   }
 
   async #poolFor(url: URL, demands: Demands): Promise<Dispatcher> {
-    const { Agent, ProxyAgent } = await loadUndici()
+    const { Agent, Pool, ProxyAgent } = await loadUndici()
     // A proxy resolves names itself: what they resolve to can't be checked here.
     const proxy = this.#options.proxyFor(url)
     const { verify, guarded, tls } = demands
@@ -145,7 +162,9 @@ export class Transport implements AsyncDisposable {
     const known = this.#pools.get(key)
     if (known !== undefined) return known
     const connect = {
-      timeout: CONNECT_TIMEOUT_MS,
+      timeout: this.#connectTimeoutMs,
+      // Also closes what is not connected yet, which a pool leaves alone.
+      signal: this.#closing.signal,
       // Said in any case: NODE_TLS_REJECT_UNAUTHORIZED must not decide it (rule R164).
       rejectUnauthorized: verify,
       ...(tls.context !== undefined && { secureContext: tls.context }),
@@ -161,7 +180,14 @@ export class Transport implements AsyncDisposable {
             ...this.#poolOptions(),
             uri: proxy.href,
             requestTls: connect,
-            proxyTls: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: true },
+            proxyTls: {
+              timeout: this.#connectTimeoutMs,
+              signal: this.#closing.signal,
+              rejectUnauthorized: true,
+            },
+            // What the proxy is asked for is a connection, so that is how long it may take.
+            clientFactory: (origin, options) =>
+              new Pool(origin, { ...options, headersTimeout: this.#connectTimeoutMs }),
           })
     this.#pools.set(key, made)
     return made
@@ -199,44 +225,29 @@ export class Transport implements AsyncDisposable {
     return {
       connections: this.#options.maximumConnections,
       maxHeaderSize: HEADER_LIMIT_BYTES,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      bodyTimeout: BODY_TIMEOUT_MS,
+      // There is a clock of our own.
+      headersTimeout: 0,
+      bodyTimeout: 0,
     }
   }
 
   /** Closes every connection at once. */
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#closing.abort()
     await Promise.all([...this.#pools.values()].map(pool => pool.destroy()))
   }
 }
 
-interface OpenedBody {
-  body: Readable | null
-  headers: Record<string, string>
-  /** Filled when the source fails: the error that undici reports then could as well be the socket's. */
-  failure: { error?: unknown }
-}
-
-async function bodyOf(request: RegistryRequest): Promise<OpenedBody> {
-  const failure: { error?: unknown } = {}
-  if (request.body === undefined) return { body: null, headers: {}, failure }
-  const { length, open } = request.body
-  const headers = { 'content-length': String(length) }
-  let opened: Readable | Uint8Array
+/** undici hears of an abort once there is a connection, which may never be. */
+async function unlessAborted<T>(answering: Promise<T>, signal: AbortSignal): Promise<T> {
+  const settled = new AbortController()
+  const aborted = once(signal, 'abort', { signal: settled.signal })
+  answering.catch(() => {})
+  aborted.catch(() => {})
   try {
-    opened = await open()
-  } catch (error) {
-    throw new BodySourceError(error)
+    signal.throwIfAborted()
+    return await Promise.race([answering, aborted.then(() => Promise.reject(signal.reason))])
+  } finally {
+    settled.abort()
   }
-  if (opened instanceof Uint8Array) return { body: Readable.from([opened]), headers, failure }
-  const source = opened
-  // The source may fail before anybody reads from it, and may never be read at all.
-  source.on('error', error => {
-    failure.error ??= error
-  })
-  const body = Readable.from(source.iterator())
-  // The failure reaches undici too; when that has given up already, nobody else listens.
-  body.on('error', () => {})
-  body.once('close', () => source.destroy())
-  return { body, headers, failure }
 }

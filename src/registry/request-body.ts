@@ -1,0 +1,76 @@
+import { Readable } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import { BodySourceError, type RegistryRequest } from './send.js'
+import type { StallClock } from './stall.js'
+
+/** What is given to the socket at once: that it takes a piece shows that the connection moves. */
+const PIECE_BYTES = 64 * 1024
+
+/** A request's body, opened for one exchange. */
+export interface OpenedBody {
+  body: Readable | Buffer | null
+  headers: Record<string, string>
+  /** Filled when the source fails: the error that undici reports then could as well be the socket's. */
+  failure: { error?: unknown }
+}
+
+/**
+ * Opens the body of a request. As it is sent, it winds the clock: that runs while the socket takes nothing, stands while
+ * the source has nothing to give, and at the end waits for the answer.
+ *
+ * @throws BodySourceError
+ */
+export async function openRequestBody(request: RegistryRequest, clock: StallClock): Promise<OpenedBody> {
+  const failure: { error?: unknown } = {}
+  if (request.body === undefined) return { body: null, headers: {}, failure }
+  const { length, open } = request.body
+  const headers = { 'content-length': String(length) }
+  let source: Readable | Uint8Array
+  try {
+    source = await open()
+  } catch (error) {
+    throw new BodySourceError(error)
+  }
+  if (source instanceof Uint8Array && source.length <= PIECE_BYTES) {
+    return { body: Buffer.from(source.buffer, source.byteOffset, source.length), headers, failure }
+  }
+  const pieces = source instanceof Readable ? readPieces(source, failure) : [source]
+  const body = Readable.from(wind(pieces, request, clock))
+  // The failure reaches undici too; when that has given up already, nobody else listens.
+  body.on('error', () => {})
+  if (source instanceof Readable) {
+    const stream = source
+    body.once('close', () => stream.destroy())
+  }
+  return { body, headers, failure }
+}
+
+/** The source may fail before anybody reads from it, and may never be read at all. */
+function readPieces(source: Readable, failure: { error?: unknown }): AsyncIterable<Uint8Array> {
+  source.on('error', error => {
+    failure.error ??= error
+  })
+  return source.iterator()
+}
+
+async function* wind(
+  source: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  request: RegistryRequest,
+  clock: StallClock,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+      // A refusal that came meanwhile is read before the next bytes find the connection closed (rule R244).
+      await turn()
+      clock.wait('sending')
+      yield chunk.subarray(start, start + PIECE_BYTES)
+      clock.rest('sending')
+    }
+  }
+  clock.wait('answer', clock.answerLimitMs(movedBytesOf(request)))
+}
+
+/** What the server has to see to before it answers. */
+export function movedBytesOf({ movedBytes, body }: RegistryRequest): number {
+  return movedBytes ?? body?.length ?? 0
+}

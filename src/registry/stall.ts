@@ -1,0 +1,172 @@
+import type { Dispatcher } from 'undici'
+
+/** How long a connection may stand still when nobody says otherwise (rule R248). */
+export const DEFAULT_STALL_TIMEOUT_MS = 60_000
+/** A registry may have to move what it was sent before it answers; so fast at least. */
+const SERVER_BYTES_PER_SECOND = 10_000_000
+/** The longest time that a timer of Node's takes. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1
+
+/** What is waited for: that the connection takes bytes of the request's body, that an answer begins, or its bytes. */
+export type StallPhase = 'sending' | 'answer' | 'receiving'
+
+const WORDS: Record<StallPhase, string> = {
+  sending: 'the connection took nothing',
+  answer: 'no answer came',
+  receiving: 'nothing came',
+}
+
+/** A connection stood still for too long, and was closed. Its message continues `failed: `. */
+export class StallError extends Error {
+  readonly code = 'STALLED'
+  readonly phase: StallPhase
+
+  constructor(phase: StallPhase, limitMs: number) {
+    super(`${WORDS[phase]} for ${secondsOf(limitMs)} s`)
+    this.phase = phase
+  }
+}
+
+/**
+ * The clock of one exchange (rule R248). It runs only while we wait for the network: not while the source of a body has
+ * nothing to send, nor while the reader of an answer is busy. There is no limit to the whole time.
+ *
+ * The clock is Node's own, since undici's timers go by the second, and its limit for a body being sent does not see that
+ * the other side takes nothing.
+ */
+export class StallClock {
+  readonly #timeoutMs: number
+  #phase: StallPhase | undefined
+  #limitMs = 0
+  #since = 0
+  #timer: NodeJS.Timeout | undefined
+  #abort: ((error: StallError) => void) | undefined
+  #isAnswered = false
+
+  /** @param timeoutMs for each wait; 0 for as long as it takes */
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  /** The exchange has its connection: from now on this ends it when the time is up. */
+  begin(abort: (error: StallError) => void): void {
+    this.#abort = abort
+  }
+
+  /** How long to wait for an answer once everything is sent, where the server has so many bytes to move first. */
+  answerLimitMs(movedBytes: number): number {
+    return this.#timeoutMs + Math.ceil((movedBytes / SERVER_BYTES_PER_SECOND) * 1000)
+  }
+
+  /** Starts to wait, or to wait anew since something moved. */
+  wait(phase: StallPhase, limitMs = this.#timeoutMs): void {
+    // An answer may come before the whole body was sent. What becomes of that is of no interest then.
+    if (phase === 'receiving') this.#isAnswered = true
+    else if (this.#isAnswered) return
+    if (this.#timeoutMs === 0) return
+    this.#phase = phase
+    this.#limitMs = limitMs
+    this.#since = performance.now()
+    this.#timer ??= this.#start(limitMs)
+  }
+
+  /** Nothing is waited for. Before an answer came, this is about the request. */
+  rest(phase: StallPhase): void {
+    if (this.#isAnswered === (phase === 'receiving')) this.#phase = undefined
+  }
+
+  /** The exchange is over. */
+  end(): void {
+    this.#phase = undefined
+    this.#abort = undefined
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  #start(delayMs: number): NodeJS.Timeout {
+    // What came while the process was busy is in the socket: it is read before this counts as silence.
+    const look = () => setImmediate(() => this.#look())
+    return setTimeout(look, Math.min(Math.ceil(delayMs), LONGEST_TIMER_MS)).unref()
+  }
+
+  #look(): void {
+    this.#timer = undefined
+    if (this.#phase === undefined) return
+    const leftMs = this.#since + this.#limitMs - performance.now()
+    if (leftMs > 0) this.#timer = this.#start(leftMs)
+    else this.#abort?.(new StallError(this.#phase, this.#limitMs))
+  }
+}
+
+/**
+ * A dispatcher that runs a clock by what happens to the one request that goes through it. From the moment that it has a
+ * connection, that is: before, it may have to wait until one is free.
+ *
+ * @param answerMs how long to wait for an answer to a request that has no streamed body; undefined when it has one, which
+ *   then winds the clock
+ */
+export function withStallClock(
+  dispatcher: Dispatcher,
+  clock: StallClock,
+  answerMs: number | undefined,
+): Dispatcher {
+  return dispatcher.compose(dispatch => (options, handler) => {
+    return dispatch(options, {
+      onRequestStart(controller, context) {
+        clock.begin(error => controller.abort(error))
+        if (answerMs !== undefined) clock.wait('answer', answerMs)
+        handler.onRequestStart?.(controller, context)
+      },
+      onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
+      onResponseStart(controller, status, headers, message) {
+        // Hints of what is to come are no answer (RFC 9110, Informational 1xx).
+        if (status >= 200) clock.wait('receiving')
+        handler.onResponseStart?.(pausing(controller, clock), status, headers, message)
+      },
+      onResponseData(controller, chunk) {
+        clock.wait('receiving')
+        handler.onResponseData?.(controller, chunk)
+        if (controller.paused) clock.rest('receiving')
+      },
+      onResponseEnd(controller, trailers) {
+        clock.end()
+        handler.onResponseEnd?.(controller, trailers)
+      },
+      onResponseError(controller, error) {
+        clock.end()
+        handler.onResponseError?.(controller, error)
+      },
+    })
+  })
+}
+
+/** The controller of an answer whose reader was busy: the clock runs again when it goes on. */
+function pausing(
+  controller: Dispatcher.DispatchController,
+  clock: StallClock,
+): Dispatcher.DispatchController {
+  return {
+    get aborted() {
+      return controller.aborted
+    },
+    get paused() {
+      return controller.paused
+    },
+    get reason() {
+      return controller.reason
+    },
+    abort: reason => controller.abort(reason),
+    pause() {
+      clock.rest('receiving')
+      controller.pause()
+    },
+    resume() {
+      if (controller.paused) clock.wait('receiving')
+      controller.resume()
+    },
+  }
+}
+
+function secondsOf(milliseconds: number): number {
+  return milliseconds < 1000 ? milliseconds / 1000 : Math.round(milliseconds / 1000)
+}
