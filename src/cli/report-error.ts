@@ -66,7 +66,7 @@ export function errorLines(error: unknown, interrupted = false): string {
 
 /** oclif puts the flag before the words of what parses its value, and its help after them. */
 function withoutOclif(message: string): string {
-  return message.replace(/^Parsing (--\S+)\s+([^]*?)\s*(?:\nSee more help with --help)?$/, '$1: $2')
+  return message.replace(/^Parsing (--\S+)\s+(.*?)\s*(?:\nSee more help with --help)?$/s, '$1: $2')
 }
 
 /** oclif puts the usage below the first line, or the flags that are wrong on lines of their own. */
