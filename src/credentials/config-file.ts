@@ -2,7 +2,7 @@ import { chown, lstat, mkdir, readFile, readlink, stat } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { isObject, parseJsonObject } from '../content/manifest.js'
 import { messageOf, systemCodeOf } from '../errors.js'
-import { replaceFile } from '../files/atomic-file.js'
+import { removeAbandoned, replaceFile } from '../files/atomic-file.js'
 import { withLock } from '../files/lock-file.js'
 import { CredentialError } from './credential-error.js'
 
@@ -54,6 +54,8 @@ export async function changeConfigDocument(
     const target = await followLinks(path)
     await mkdir(dirname(target), { recursive: true, mode: 0o700 })
     await withLock(`${target}.lock`, async () => {
+      // They hold secrets.
+      await removeAbandoned(target)
       const before = await readConfigText(target)
       const document = change(before.document)
       if (document !== before.document) await write(target, { ...before, document })

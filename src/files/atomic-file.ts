@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { setMaxListeners } from 'node:events'
 import { constants } from 'node:fs'
-import { type FileHandle, open, rename, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Expected, verifyStream } from '../content/verify.js'
@@ -16,6 +16,8 @@ const NO_FOLLOW = constants.O_NOFOLLOW ?? 0
 export function uniqueName(): string {
   return `${process.pid}-${randomBytes(6).toString('hex')}`
 }
+
+const UNIQUE_NAME = /^\d+-[0-9a-f]{12}$/
 
 /** Who may read what is written, besides its owner, when nothing else is said: everybody. */
 const READABLE = 0o644
@@ -82,6 +84,19 @@ export async function replaceFile(path: string, bytes: Uint8Array, mode = READAB
     throw error
   }
   await syncFolder(dirname(path))
+}
+
+/**
+ * Removes what {@link replaceFile} has left beside a file when its process was killed. Only for those who hold a lock
+ * that every writer of the file takes: nobody else is writing then.
+ */
+export async function removeAbandoned(path: string): Promise<void> {
+  const folder = dirname(path)
+  const names = await readdir(folder).catch(() => [])
+  for (const name of names) {
+    const rest = name.startsWith(`${basename(path)}.`) ? name.slice(basename(path).length + 1) : ''
+    if (UNIQUE_NAME.test(rest)) await rm(join(folder, name), { force: true })
+  }
 }
 
 /**

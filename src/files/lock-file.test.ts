@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, readlink, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -43,6 +43,26 @@ describe('withLock', () => {
     const results = await Promise.all([1, 2, 3].map(number => withLock(path, async () => number)))
     expect(results).toEqual([1, 2, 3])
     expect(await readdir(folder)).toEqual([])
+  })
+
+  it('says who holds it as soon as it exists', async () => {
+    const holder = await withLock(path, () => readlink(path))
+    expect(JSON.parse(holder)).toMatchObject({ pid: process.pid, host: hostname() })
+  })
+
+  it('takes over from a process that was killed while it took over from a killed one', async () => {
+    const dead = { token: 'dead', pid: 2 ** 22 + 1, host: hostname() }
+    await symlink(JSON.stringify(dead), path)
+    await symlink(JSON.stringify({ ...dead, token: 'remover' }), `${path}.dead`)
+    expect(await withLock(path, async () => 'done')).toBe('done')
+    expect(await readdir(folder)).toEqual([])
+  })
+
+  it('takes over from a container that has been gone for long', async () => {
+    await writeFile(path, JSON.stringify({ token: 'gone', pid: 7, host: 'a-container' }))
+    const longAgo = new Date(Date.now() - 10 * 60_000)
+    await utimes(path, longAgo, longAgo)
+    expect(await withLock(path, async () => 'done', 5)).toBe('done')
   })
 
   it('takes over a lock that was never written to the end', async () => {

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, replaceFile } from '../files/atomic-file.js'
+import { openRegular, removeAbandoned, replaceFile } from '../files/atomic-file.js'
 import { withLock } from '../files/lock-file.js'
 import { EMPTY_INDEX, formatIndexJson, type IndexJson, parseIndexJson } from './index-json.js'
 import { INDEX_FILE, INDEX_LIMIT_BYTES, noIndexFile, tooLarge } from './layout-format.js'
@@ -80,6 +80,7 @@ export class FolderIndex {
       const bytes = formatIndexJson(changed)
       if (bytes.length > INDEX_LIMIT_BYTES)
         throw tooLarge(`the new ${INDEX_FILE} of ${this.#label}`, INDEX_LIMIT_BYTES)
+      await removeAbandoned(this.#path)
       await replaceFile(this.#path, bytes)
       const stamp = await this.#stamp()
       this.#cached = stamp === undefined ? undefined : { stamp, index: changed }
