@@ -1,6 +1,7 @@
 import { ContentError } from './content-error.js'
 import type { Descriptor, Platform } from './descriptor.js'
 import { type Digest, digestOf, isDigest, parseDigest } from './digest.js'
+import { isDeeperThan, MAXIMUM_JSON_DEPTH } from './json-depth.js'
 import { isImageManifestType, isIndexType, isManifestType, isSchema1Type, MediaType } from './media-types.js'
 import type { RawManifest } from './store.js'
 
@@ -207,9 +208,13 @@ export function parseJsonObject(bytes: Uint8Array, what: string): JsonObject {
 /**
  * Parses bytes as JSON in UTF-8; a byte order mark is passed over.
  *
- * @throws ContentError `bad-json`
+ * @throws ContentError `bad-json`, also for what is nested deeper than {@link MAXIMUM_JSON_DEPTH} (rule R228)
  */
 export function parseJson(bytes: Uint8Array, what: string): unknown {
+  if (isDeeperThan(bytes, MAXIMUM_JSON_DEPTH)) {
+    const message = `${what} is JSON that is nested more than ${MAXIMUM_JSON_DEPTH} levels deep`
+    throw new ContentError(message, { kind: 'corrupt', code: 'bad-json' })
+  }
   try {
     return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {

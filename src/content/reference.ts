@@ -157,10 +157,12 @@ export function formatReference(reference: Reference): string {
   return `${repositoryOf(reference)}${tag}${digest}`
 }
 
-/** A reference as Docker shows it: without `docker.io/` and `library/`. */
+/** A reference as Docker shows it: without `docker.io/` and `library/`, wherever it still means the same. */
 export function familiarName(reference: Reference): string {
   if (reference.registry !== DOCKER_HUB) return repositoryOf(reference)
-  return reference.repository.replace(/^library\/(?=[^/]+$)/, '')
+  const short = reference.repository.replace(/^library\/(?=[^/]+$)/, '')
+  // What begins like a host would be read as one.
+  return splitRegistry(short).registry === DOCKER_HUB ? short : repositoryOf(reference)
 }
 
 function printable(text: string): string {
