@@ -162,10 +162,13 @@ export class Retrier {
   }
 }
 
-/** Reads Retry-After, in seconds or as a date (rule R198). Undefined when absent, negative or malformed. */
+/** Longer is as good as for ever, and no number to show anybody. */
+const LONGEST_ASKED_MS = 365 * 24 * 60 * 60 * 1000
+
+/** Reads Retry-After, in seconds or as a date (rule R198). Undefined when absent, negative or malformed; a year at most. */
 export function retryAfterMs(text: string | undefined, now: number): number | undefined {
   if (text === undefined) return undefined
-  if (/^\d+$/.test(text.trim())) return Number(text) * 1000
+  if (/^\d+$/.test(text.trim())) return Math.min(Number(text) * 1000, LONGEST_ASKED_MS)
   const delay = /[a-z]/i.test(text) ? Date.parse(text) - now : Number.NaN
-  return delay >= 0 ? delay : undefined
+  return delay >= 0 ? Math.min(delay, LONGEST_ASKED_MS) : undefined
 }
