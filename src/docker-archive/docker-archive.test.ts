@@ -28,6 +28,27 @@ const broken = brokenImages().filter(
 const config = (layers: readonly Buffer[]) => configBytes(layers.map(layer => digestOf(layer)))
 
 describe('openDockerArchive', () => {
+  it('reads a config once, however many images have it, and no more images than a limit', async () => {
+    const listOf = (count: number) =>
+      JSON.stringify(Array.from({ length: count }, () => ({ Config: 'c.json', Layers: [] })))
+    const files = new MemoryFiles({ 'manifest.json': listOf(1000), 'c.json': config([]) })
+    let reads = 0
+    const read = files.read.bind(files)
+    files.read = (name, from, length) => {
+      if (name === 'c.json') reads++
+      return read(name, from, length)
+    }
+    await using archive = await openDockerArchive(files)
+    expect(new Set(archive.images.map(image => image.configDigest))).toEqual(new Set([digestOf(config([]))]))
+    expect(reads).toBe(1)
+    await expect(
+      openDockerArchive(new MemoryFiles({ 'manifest.json': listOf(10_001) })),
+    ).rejects.toMatchObject({
+      code: 'too-large',
+      message: 'manifest.json of memory names 10001 images, more than the 10000 that are read',
+    })
+  })
+
   it('lists images with their names and image IDs', async () => {
     const layer = await buildLayer({ a: 'a\n' })
     const bytes = config([layer])

@@ -1,4 +1,5 @@
 import { sniffCompression } from '../compression/sniff.js'
+import type { Digest } from '../content/digest.js'
 import type { ImageEntry, ImageFile } from '../content/image-file.js'
 import type { FileSet } from '../tar/file-set.js'
 import { ARCHIVE_ROOT, type DockerArchiveOptions, DockerArchiveSource } from './docker-archive-source.js'
@@ -16,14 +17,18 @@ export async function openDockerArchive(
 ): Promise<ImageFile> {
   const images: ImageEntry[] = []
   const sources: DockerArchiveSource[] = []
+  // Many images may have one config, and each reading of it costs up to 16 MiB (rule R189).
+  const configDigests = new Map<string, Digest | undefined>()
   for (const image of await readManifestJson(files)) {
     const source = new DockerArchiveSource(files, image, options)
     sources.push(source)
+    const file = (await files.stat(image.config).catch(() => undefined))?.name ?? image.config
+    // An image that can't be read has no ID; reading it for good tells why.
+    if (!configDigests.has(file)) configDigests.set(file, await source.configDigest().catch(() => undefined))
     images.push({
       names: image.repoTags,
       digest: undefined,
-      // An image that can't be read has no ID; reading it for good tells why.
-      configDigest: await source.configDigest().catch(() => undefined),
+      configDigest: configDigests.get(file),
       root: ARCHIVE_ROOT,
       source,
     })

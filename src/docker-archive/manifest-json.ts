@@ -11,6 +11,9 @@ export const MANIFEST_JSON = 'manifest.json'
 /** The most bytes of manifest.json that are read: far more than thousands of images need (rule R189). */
 const MANIFEST_JSON_LIMIT_BYTES = 4 * 1024 * 1024
 
+/** The most images of one archive: each of them is looked at when the archive is opened. */
+const MAXIMUM_IMAGES = 10_000
+
 /** One entry of manifest.json (rule R183). */
 export interface ManifestJsonImage {
   /** The config's file in the archive. */
@@ -30,6 +33,12 @@ export async function readManifestJson(files: FileSet): Promise<ManifestJsonImag
   const what = `${MANIFEST_JSON} of ${files.label}`
   const list = parseJson(await readSmall(files, MANIFEST_JSON, MANIFEST_JSON_LIMIT_BYTES), what)
   if (!Array.isArray(list)) throw badShape(what, 'is no list of images')
+  if (list.length > MAXIMUM_IMAGES) {
+    throw brokenArchive(
+      'too-large',
+      `${what} names ${list.length} images, more than the ${MAXIMUM_IMAGES} that are read`,
+    )
+  }
   return list.map((item, position) => readImage(item, `image ${position + 1} in ${what}`))
 }
 

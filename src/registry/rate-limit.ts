@@ -32,7 +32,9 @@ export function explainRateLimit(response: RegistryResponse, registry: string, n
 
 /** Reads `ratelimit-limit: 100;w=21600` and what goes with it. */
 function readRateLimit(response: RegistryResponse): RateLimit {
-  const limit = /^\s*(\d{1,15})(?!\d)(?:\s*;\s*w=(\d{1,12})(?!\d))?/.exec(headerOf(response, 'ratelimit-limit') ?? '')
+  const limit = /^\s*(\d{1,15})(?!\d)(?:\s*;\s*w=(\d{1,12})(?!\d))?/.exec(
+    headerOf(response, 'ratelimit-limit') ?? '',
+  )
   const remaining = /^\s*(\d{1,15})(?!\d)/.exec(headerOf(response, 'ratelimit-remaining') ?? '')?.[1]
   const source = sanitize(headerOf(response, 'docker-ratelimit-source') ?? '').slice(0, 100)
   return {
