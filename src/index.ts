@@ -63,6 +63,7 @@ export {
 export type { CheckFinding, CheckName } from './doctor/finding.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { type ExportOptions, type ExportResult, exportImage } from './export/export-image.js'
+export { cacheFolder } from './files/cache-folder.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
 export {

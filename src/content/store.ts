@@ -43,6 +43,14 @@ export interface Source extends AsyncDisposable {
    */
   openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable>
 
+  /**
+   * Takes note that the bytes of a blob turned out wrong (rule R247). Absent where they would be the same again: in a file.
+   *
+   * @returns whether it is worth opening the blob again from its start: there is another place to get it from, or the
+   * same one may do better
+   */
+  rejectBlob?(digest: Digest): boolean
+
   /** The size of a blob in bytes; undefined when it is not there. Absent where that can't be told without its descriptor. */
   statBlob?(digest: Digest, context: Context): Promise<number | undefined>
 
@@ -94,8 +102,10 @@ export interface BlobContent {
    * Opens the bytes, from an offset on. May be called again after a failure, each time for a fresh stream. A stream
    * from offset 0 is verified: it fails before its end if size or digest are wrong. The caller of `open`
    * consumes or destroys what it gets.
+   *
+   * @param options `unverified` for a caller that checks the bytes itself, so that they are hashed once
    */
-  open(from?: number): Promise<Readable>
+  open(from?: number, options?: { unverified?: boolean }): Promise<Readable>
 }
 
 /**

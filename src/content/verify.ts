@@ -15,11 +15,16 @@ export interface Expected {
  * its size fails at the first byte beyond.
  *
  * @param what for the message: `blob sha256:… from image.tar`
+ * @param digester has been given the bytes before those of `input`, which is what follows them
  * @returns a stream that owns `input`: destroying it destroys `input`
  * @throws (as the stream's error) ContentError `size-mismatch` or `digest-mismatch`
  */
-export function verifyStream(input: Readable, expected: Expected, what: string): Readable {
-  const digester = new Digester(algorithmOf(expected.digest))
+export function verifyStream(
+  input: Readable,
+  expected: Expected,
+  what: string,
+  digester = new Digester(algorithmOf(expected.digest)),
+): Readable {
   let held: Buffer | undefined
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -81,6 +86,11 @@ export async function readLimited(input: Readable, limitBytes: number, what: str
     chunks.push(chunk)
   }
   return Buffer.concat(chunks, size)
+}
+
+/** Whether an error says that content is not what its descriptor says. */
+export function isMismatch(error: unknown): error is ContentError {
+  return error instanceof ContentError && (error.code === 'size-mismatch' || error.code === 'digest-mismatch')
 }
 
 /** The error for content that does not have its size. */

@@ -1,11 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
 import { constants } from 'node:fs'
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
+import { copyFile, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { type Expected, verifyStream } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { FileError } from './file-error.js'
 
@@ -99,29 +95,20 @@ export async function removeAbandoned(path: string): Promise<void> {
   }
 }
 
-/**
- * Makes a file of a stream, which is verified on the way, and waits until it is on the disk. What was written stays when
- * it fails: the caller removes it.
- *
- * @param open is called once there is a file to write to: a stream that fails while nobody listens would end the process
- * @throws ContentError `size-mismatch`, `digest-mismatch`; what the stream throws
- */
-export async function writeVerified(
-  path: string,
-  open: () => Promise<Readable>,
-  expected: Expected,
-  what: string,
-  signal: AbortSignal,
-): Promise<void> {
-  // Each transfer listens, and there may be many at once.
-  setMaxListeners(0, signal)
-  const file = await createExclusive(path)
-  // The stream closes the file, once its bytes are on the disk.
-  const output = file.createWriteStream({ flush: true })
+/** Moves a file, also to another disk, and waits until it is there. What is at `to` is replaced. */
+export async function moveSynced(from: string, to: string): Promise<void> {
   try {
-    await pipeline(verifyStream(await open(), expected, what), output, { signal })
+    await rename(from, to)
+  } catch (error) {
+    if (systemCodeOf(error) !== 'EXDEV') throw error
+    await copyFile(from, to)
+    await rm(from, { force: true })
+  }
+  const file = await open(to, constants.O_RDONLY | NO_FOLLOW)
+  try {
+    await file.sync()
   } finally {
-    output.destroy()
+    await file.close()
   }
 }
 

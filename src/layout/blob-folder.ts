@@ -2,16 +2,24 @@ import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
+import type { BlobContent, Context } from '../content/store.js'
 import { type Expected, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from '../files/atomic-file.js'
+import { openRegular, syncFolder, uniqueName, writeSynced } from '../files/atomic-file.js'
+import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 
-/** What the names of blobs begin with while they are incomplete: beside `blobs`, where no reader of layouts looks. */
-const INCOMPLETE_PREFIX = '.incomplete-'
-/** Older files there are the rest of a writer that was killed. */
-const ABANDONED_MS = 24 * 60 * 60 * 1000
+/** How a {@link BlobFolder} writes. */
+export interface BlobFolderOptions {
+  /**
+   * Where blobs are while they are incomplete, on the same file system; made when it is absent. Default: beside `blobs`,
+   * where no reader of layouts looks.
+   */
+  incompleteFolder?: string | undefined
+  /** Whether a blob is on the disk before it has its name. Default: true. */
+  durable?: boolean
+}
 
 /**
  * The `blobs` of a layout in a folder. A blob appears under its name only after all its bytes were there, with the
@@ -19,12 +27,16 @@ const ABANDONED_MS = 24 * 60 * 60 * 1000
  */
 export class BlobFolder {
   readonly #folder: string
+  readonly #incompleteFolder: string
+  readonly #durable: boolean
   readonly #algorithms = new Map<DigestAlgorithm, Promise<void>>()
   /** The folders that hold new names since they were last made durable. */
   readonly #unsynced = new Set<string>()
 
-  constructor(folder: string) {
+  constructor(folder: string, { incompleteFolder = folder, durable = true }: BlobFolderOptions = {}) {
     this.#folder = folder
+    this.#incompleteFolder = incompleteFolder
+    this.#durable = durable
   }
 
   /** The size of a blob in bytes; undefined when it is not there. */
@@ -72,14 +84,14 @@ export class BlobFolder {
     }
   }
 
-  /** Writes a blob from a stream, which is verified here. @throws as {@link writeVerified} */
-  async write(
-    open: () => Promise<Readable>,
-    expected: Expected,
-    what: string,
-    signal: AbortSignal,
-  ): Promise<void> {
-    await this.#place(expected.digest, temporary => writeVerified(temporary, open, expected, what, signal))
+  /** Writes a blob, and goes on where an earlier run stopped. @throws as {@link writeResumable} */
+  async write(content: FileContent, signal: AbortSignal): Promise<void> {
+    const { digest } = content.expected
+    const path = this.#path(digest)
+    await this.#makeFolders(algorithmOf(digest))
+    const place = (complete: string) => rename(complete, path)
+    await writeResumable(this.#incompleteFolder, content, place, { signal, durable: this.#durable })
+    this.#unsynced.add(dirname(path))
   }
 
   /** Writes a blob whose bytes have been checked. */
@@ -114,19 +126,15 @@ export class BlobFolder {
 
   /** Makes the names of all new blobs durable. Comes before anything points at them. */
   async sync(): Promise<void> {
+    if (!this.#durable) return
     const folders = [...this.#unsynced]
     this.#unsynced.clear()
     await Promise.all(folders.map(syncFolder))
   }
 
-  /** Removes what killed writers left. */
+  /** Removes what killed writers left, and nobody came back for. */
   async tidy(): Promise<void> {
-    for (const name of await readdir(this.#folder)) {
-      if (!name.startsWith(INCOMPLETE_PREFIX)) continue
-      const path = join(this.#folder, name)
-      const found = await lstat(path).catch(() => undefined)
-      if (found?.isFile() && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { force: true })
-    }
+    await tidyPartialFiles(this.#folder)
   }
 
   #path(digest: Digest): string {
@@ -136,7 +144,7 @@ export class BlobFolder {
   async #place(digest: Digest, fill: (temporary: string) => Promise<void>): Promise<void> {
     const path = this.#path(digest)
     await this.#makeFolders(algorithmOf(digest))
-    const temporary = join(this.#folder, `${INCOMPLETE_PREFIX}${uniqueName()}`)
+    const temporary = join(this.#folder, `${PARTIAL_PREFIX}${uniqueName()}`)
     try {
       await fill(temporary)
       await rename(temporary, path)
@@ -161,6 +169,7 @@ export class BlobFolder {
   async #make(algorithm: DigestAlgorithm): Promise<void> {
     await this.#checkFolders(algorithm)
     await mkdir(join(this.#folder, 'blobs', algorithm), { recursive: true })
+    await mkdir(this.#incompleteFolder, { recursive: true })
     this.#unsynced.add(this.#folder).add(join(this.#folder, 'blobs'))
   }
 
@@ -178,4 +187,31 @@ async function checkFolder(folder: string): Promise<void> {
     kind: 'corrupt',
     code: found.isSymbolicLink() ? 'unsafe-link' : 'bad-member-type',
   })
+}
+
+/** What is written of a blob that is to be put. The bytes are checked where they are written, and only there. */
+export function contentOf(blob: BlobContent, context: Context): FileContent {
+  const { digest, size } = blob.descriptor
+  const { label } = blob.origin
+  return {
+    expected: blob.descriptor,
+    what: `blob ${digest} of ${label}`,
+    open: from => blob.open(from, { unverified: true }),
+    resuming: offset => {
+      context.emit({ type: 'resuming', operation: `pull of blob ${digest} from ${label}`, offset, size })
+    },
+  }
+}
+
+/** The paths of all blobs of a layout within its folder, sorted. */
+export async function blobNames(folder: string): Promise<string[]> {
+  const folders = ['sha256', 'sha512'].map(algorithm => `blobs/${algorithm}`)
+  const names = await Promise.all(
+    folders.map(async blobs => {
+      // There is no folder where nothing was put.
+      const hex = await readdir(join(folder, blobs)).catch(() => [])
+      return hex.sort().map(name => `${blobs}/${name}`)
+    }),
+  )
+  return names.flat()
 }

@@ -1,19 +1,22 @@
-import { readdir, rename, rm, rmdir } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { readdir, rename, rmdir } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { parseManifest } from '../content/manifest.js'
 import type { BlobContent, Context, RawManifest, Sink } from '../content/store.js'
 import { verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { openRegular, syncFolder, uniqueName, writeSynced, writeVerified } from '../files/atomic-file.js'
-import { blobFile, manifestFile, ROOT_FILE, VERSION_FILE, VERSION_TEXT } from './dir-format.js'
+import { moveSynced, syncFolder, writeSynced } from '../files/atomic-file.js'
+import { explainDiskError } from '../files/disk-error.js'
+import { BlobFolder, blobNames, contentOf } from './blob-folder.js'
+import { manifestFile, ROOT_FILE, VERSION_FILE, VERSION_TEXT } from './dir-format.js'
+import { GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { checkSignal, LayoutError } from './layout-error.js'
 import { Staging } from './staging.js'
 
 /**
  * Writes one image as a folder of skopeo's `dir` format. Tags are not kept: the format has no names. The image is gathered
- * beside the folder, which appears, complete, at commit.
+ * elsewhere, and the folder appears, complete, at commit.
  *
  * @example
  * await using sink = await DirSink.open('./out')
@@ -21,25 +24,34 @@ import { Staging } from './staging.js'
 export class DirSink implements Sink {
   readonly label: string
   readonly #target: string
-  readonly #staging: Staging
+  readonly #gathering: GatheringFolder
+  readonly #blobs: BlobFolder
   /** Written at commit, when it is known which of them is the root. */
   readonly #manifests = new Map<Digest, RawManifest>()
 
-  private constructor(target: string, staging: Staging) {
+  private constructor(target: string, gathering: GatheringFolder) {
     this.label = `dir:${target}`
     this.#target = target
-    this.#staging = staging
+    this.#gathering = gathering
+    const { incompleteFolder } = gathering
+    this.#blobs = new BlobFolder(this.#gathered, { incompleteFolder, durable: false })
+  }
+
+  get #gathered(): string {
+    return join(this.#gathering.path, GATHERED_LAYOUT)
   }
 
   /**
    * Prepares the folder. Nothing is written yet.
    *
+   * @param cacheFolder the user's, where the next run finds what one that came to no end has downloaded. Default: the image
+   * is gathered beside the folder, and nothing is kept
    * @throws LayoutError of kind `usage`: `not-empty` when it holds something, `not-a-folder`
    */
-  static async open(folder: string): Promise<DirSink> {
+  static async open(folder: string, cacheFolder?: string): Promise<DirSink> {
     const target = resolve(folder)
     await checkEmpty(target, folder)
-    return new DirSink(folder, await Staging.beside(target))
+    return new DirSink(folder, await openGathering(cacheFolder, target))
   }
 
   async hasManifest(digest: Digest): Promise<boolean> {
@@ -47,29 +59,19 @@ export class DirSink implements Sink {
   }
 
   async hasBlob({ digest, size }: Descriptor): Promise<boolean> {
-    const file = await openRegular(join(this.#staging.path, blobFile(digest)))
-    try {
-      return (await file?.stat())?.size === size
-    } finally {
-      await file?.close()
-    }
+    return (await this.#blobs.stat(digest)) === size
   }
 
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'exists'> {
     checkSignal(context)
     const { descriptor } = blob
     if (await this.hasBlob(descriptor)) return 'exists'
-    await this.#staging.make()
-    const path = join(this.#staging.path, blobFile(descriptor.digest))
-    const incomplete = `${path}.${uniqueName()}`
+    await this.#gathering.make()
     try {
-      const what = `blob ${descriptor.digest} for ${this.label}`
-      await writeVerified(incomplete, () => blob.open(), descriptor, what, context.signal)
-      await rename(incomplete, path)
+      await this.#blobs.write(contentOf(blob, context), context.signal)
     } catch (error) {
-      await rm(incomplete, { force: true })
       checkSignal(context)
-      throw error
+      throw explainDiskError(error, this.#gathering.path, descriptor.size)
     }
     return 'copied'
   }
@@ -91,8 +93,20 @@ export class DirSink implements Sink {
         code: 'several-images',
       })
     }
-    const folder = this.#staging.path
-    await this.#staging.make()
+    try {
+      await this.#write(root)
+      this.#gathering.finish()
+    } catch (error) {
+      throw explainDiskError(error, this.#target)
+    }
+  }
+
+  async #write(root: RawManifest): Promise<void> {
+    const target = resolve(this.#target)
+    await using staging = await Staging.beside(target)
+    await staging.make()
+    const folder = staging.path
+    await this.#moveBlobs(folder)
     for (const [digest, { bytes }] of this.#manifests) {
       const file = digest === root.descriptor.digest ? ROOT_FILE : manifestFile(digest)
       await writeSynced(join(folder, file), bytes)
@@ -100,9 +114,15 @@ export class DirSink implements Sink {
     await writeSynced(join(folder, VERSION_FILE), Buffer.from(VERSION_TEXT))
     await syncFolder(folder)
     // An empty folder may be there; in one that was filled meanwhile nothing is removed.
-    await rmdir(this.#target).catch(() => {})
-    await rename(folder, this.#target)
-    await syncFolder(dirname(resolve(this.#target)))
+    await rmdir(target).catch(() => {})
+    await rename(folder, target)
+    await syncFolder(dirname(target))
+  }
+
+  async #moveBlobs(folder: string): Promise<void> {
+    for (const name of await blobNames(this.#gathered)) {
+      await moveSynced(join(this.#gathered, name), join(folder, basename(name)))
+    }
   }
 
   /** The manifests that no other one names. */
@@ -117,7 +137,7 @@ export class DirSink implements Sink {
 
   /** Removes what was gathered, unless it was committed. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#staging[Symbol.asyncDispose]()
+    await this.#gathering[Symbol.asyncDispose]()
   }
 }
 

@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { readdir, readFile, realpath, rename, stat } from 'node:fs/promises'
+import { readFile, realpath, rename, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -9,17 +9,25 @@ import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
 import { systemCodeOf } from '../errors.js'
 import { createExclusive, syncFolder } from '../files/atomic-file.js'
+import { explainDiskError } from '../files/disk-error.js'
 import { TarWriter } from '../tar/tar-writer.js'
+import { blobNames } from './blob-folder.js'
+import { DOWNLOADED_LAYOUT, GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
 import { checkSignal, LayoutError } from './layout-error.js'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_FILE_TEXT } from './layout-format.js'
-import { LayoutStore } from './layout-store.js'
+import { LayoutStore, type LayoutStoreOptions } from './layout-store.js'
 import { Staging } from './staging.js'
 
 /** How a {@link LayoutArchiveSink} writes. */
 export interface LayoutArchiveOptions {
   /** For messages. Default: the path, or `standard output`. */
   label?: string
+  /**
+   * The user's folder for caches. Blobs are gathered there, and the next run finds what one that came to no end
+   * has downloaded. Default: they are gathered beside the archive, and nothing is kept.
+   */
+  cacheFolder?: string | undefined
   /**
    * The full name of the repository that tags belong to (`docker.io/acme/app`), unless {@link LayoutArchiveSink.imagesOf}
    * names another. When given, each tag is also noted as the full reference by which containerd and Docker load the
@@ -37,6 +45,13 @@ export interface LayoutArchiveOptions {
     entries: readonly ArchiveEntry[],
     context: Context,
   ): Promise<ReadonlyMap<string, Buffer>>
+}
+
+/** Where images are put before they are converted. */
+export interface Scratch {
+  /** For temporary files. */
+  folder: string
+  store: LayoutStore
 }
 
 /** A root of the archive. */
@@ -58,20 +73,19 @@ export class LayoutArchiveSink implements Sink {
   readonly label: string
   readonly #target: string | Writable
   readonly #options: LayoutArchiveOptions
-  /** Holds what is gathered, and then the archive until it has its name. */
-  readonly #staging: Staging
+  readonly #gathering: GatheringFolder
   readonly #store: LayoutStore
 
   private constructor(
     target: string | Writable,
     options: LayoutArchiveOptions,
-    staging: Staging,
+    gathering: GatheringFolder,
     store: LayoutStore,
   ) {
     this.label = store.label
     this.#target = target
     this.#options = options
-    this.#staging = staging
+    this.#gathering = gathering
     this.#store = store
   }
 
@@ -79,7 +93,7 @@ export class LayoutArchiveSink implements Sink {
    * Prepares an archive.
    *
    * @param target the path of the archive, which appears, or is replaced, at commit; or a stream, which gets everything
-   * at commit and stays open. With a path, blobs are gathered beside it, else in the folder for temporary files
+   * at commit and stays open. Without a cache, blobs are gathered beside the path, or in the folder for temporary files
    * @throws LayoutError of kind `usage`, code `not-a-file`, when a folder or a device is at the path
    */
   static async open(
@@ -87,13 +101,10 @@ export class LayoutArchiveSink implements Sink {
     options: LayoutArchiveOptions = {},
   ): Promise<LayoutArchiveSink> {
     const path = typeof target === 'string' ? await fileAt(target) : undefined
-    const staging = await Staging.beside(path ?? join(tmpdir(), 'regctl'))
-    // In a folder that others use, nobody else looks into it.
-    if (path === undefined) await staging.make(0o700)
+    const gathering = await openGathering(options.cacheFolder, path ?? join(tmpdir(), 'regctl'))
     const label = options.label ?? (typeof target === 'string' ? target : 'standard output')
-    const { repository } = options
-    const store = await LayoutStore.open(gatheredIn(staging), { create: true, repository, label })
-    return new LayoutArchiveSink(path ?? target, options, staging, store)
+    const store = await openStore(gathering, GATHERED_LAYOUT, { repository: options.repository, label })
+    return new LayoutArchiveSink(path ?? target, options, gathering, store)
   }
 
   /**
@@ -103,13 +114,15 @@ export class LayoutArchiveSink implements Sink {
    * @param repository the full name (`docker.io/acme/app`); without one, tags are tags alone
    */
   async imagesOf(repository: string | undefined): Promise<Sink> {
-    return await LayoutStore.open(gatheredIn(this.#staging), { create: true, repository, label: this.label })
+    await this.#gathering.make()
+    return await openStore(this.#gathering, GATHERED_LAYOUT, { repository, label: this.label })
   }
 
-  /** A folder for temporary files where the archive will be. It goes when the sink is disposed. */
-  async scratchFolder(): Promise<string> {
-    await this.#staging.make()
-    return this.#staging.path
+  /** What is converted before it goes into the archive is downloaded to `store`; both go when the sink is disposed. */
+  async scratch(): Promise<Scratch> {
+    await this.#gathering.make()
+    const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, { label: this.label })
+    return { folder: this.#gathering.path, store }
   }
 
   async hasManifest(digest: Digest, context: Context): Promise<boolean> {
@@ -121,10 +134,12 @@ export class LayoutArchiveSink implements Sink {
   }
 
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
+    await this.#gathering.make()
     return await this.#store.putBlob(blob, context)
   }
 
   async putManifest(manifest: RawManifest, tags: readonly string[], context: Context): Promise<void> {
+    await this.#gathering.make()
     await this.#store.putManifest(manifest, tags, context)
   }
 
@@ -134,12 +149,15 @@ export class LayoutArchiveSink implements Sink {
    * @throws LayoutError `output-closed` when nobody reads the stream any more; what `addFiles` throws
    */
   async commit(context: Context): Promise<void> {
+    await this.#gathering.make()
     await this.#store.commit(context)
     try {
       if (typeof this.#target === 'string') await this.#writeFile(this.#target, context)
       else await this.#write(this.#target, context)
+      this.#gathering.finish()
     } catch (error) {
       checkSignal(context)
+      if (typeof this.#target === 'string') throw explainDiskError(error, this.#target)
       if (systemCodeOf(error) !== 'EPIPE') throw error
       throw new LayoutError(`${this.label} was closed before the archive was written`, {
         kind: 'failed',
@@ -151,7 +169,9 @@ export class LayoutArchiveSink implements Sink {
   }
 
   async #writeFile(target: string, context: Context): Promise<void> {
-    const incomplete = join(this.#staging.path, 'archive')
+    await using staging = await Staging.beside(target)
+    await staging.make()
+    const incomplete = join(staging.path, 'archive')
     const file = await createExclusive(incomplete)
     // The stream closes the file, once its bytes are on the disk.
     const output = file.createWriteStream({ flush: true })
@@ -167,7 +187,7 @@ export class LayoutArchiveSink implements Sink {
 
   /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
   async #write(output: Writable, context: Context): Promise<void> {
-    const folder = gatheredIn(this.#staging)
+    const folder = join(this.#gathering.path, GATHERED_LAYOUT)
     const index = inFixedOrder(parseIndexJson(await readFile(join(folder, INDEX_FILE)), INDEX_FILE))
     const entries = index.entries.map(({ descriptor, name, refName }) => ({
       descriptor,
@@ -188,12 +208,22 @@ export class LayoutArchiveSink implements Sink {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#staging[Symbol.asyncDispose]()
+    await this.#gathering[Symbol.asyncDispose]()
   }
 }
 
-function gatheredIn(staging: Staging): string {
-  return join(staging.path, 'layout')
+/** What was gathered can be downloaded again, so that nobody waits for the disk before the archive itself is there. */
+async function openStore(
+  { path, incompleteFolder }: GatheringFolder,
+  layout: string,
+  options: Pick<LayoutStoreOptions, 'repository' | 'label'>,
+): Promise<LayoutStore> {
+  return await LayoutStore.open(join(path, layout), {
+    ...options,
+    create: true,
+    durable: false,
+    incompleteFolder,
+  })
 }
 
 /** Where a file is to be written: what a link leads to is replaced, not the link. */
@@ -208,16 +238,4 @@ async function fileAt(path: string): Promise<string> {
       ? 'Name a file in it, or write a folder with `--format oci`'
       : 'Standard output is written by `-`',
   })
-}
-
-async function blobNames(folder: string): Promise<string[]> {
-  const folders = ['sha256', 'sha512'].map(algorithm => `blobs/${algorithm}`)
-  const names = await Promise.all(
-    folders.map(async blobs => {
-      // There is no folder where nothing was put.
-      const hex = await readdir(join(folder, blobs)).catch(() => [])
-      return hex.sort().map(name => `${blobs}/${name}`)
-    }),
-  )
-  return names.flat()
 }

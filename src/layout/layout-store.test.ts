@@ -242,10 +242,10 @@ describe('blobs', () => {
     await expect(store.getManifest('latest', context)).rejects.toMatchObject({ code: 'unsafe-link' })
   })
 
-  it('that a killed writer left are removed after a day', async () => {
+  it('that a killed writer left are removed after a week', async () => {
     await (await open()).initialize()
     for (const name of ['.incomplete-old', '.incomplete-new']) await writeFile(join(folder, name), 'part')
-    const longAgo = new Date(Date.now() - 2 * 24 * 60 * 60 * 1000)
+    const longAgo = new Date(Date.now() - 8 * 24 * 60 * 60 * 1000)
     await utimes(join(folder, '.incomplete-old'), longAgo, longAgo)
     await open()
     expect((await readdir(folder)).sort()).toEqual(['.incomplete-new', 'oci-layout'])

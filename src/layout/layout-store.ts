@@ -5,7 +5,8 @@ import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { pageOf } from '../content/memory-store.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import { sizeMismatch, verifyBytes } from '../content/verify.js'
-import { BlobFolder } from './blob-folder.js'
+import { explainDiskError } from '../files/disk-error.js'
+import { BlobFolder, type BlobFolderOptions, contentOf } from './blob-folder.js'
 import { FolderIndex } from './folder-index.js'
 import { afterPut, keepUntagged, type Reachable, withReachable } from './index-changes.js'
 import { type IndexJson, withoutEntries } from './index-json.js'
@@ -17,7 +18,7 @@ import { entryTagged } from './names.js'
 import { Serial } from './serial.js'
 
 /** How a {@link LayoutStore} behaves. */
-export interface LayoutStoreOptions {
+export interface LayoutStoreOptions extends BlobFolderOptions {
   /** Make the layout when the folder is absent or empty. Default: false. Nothing is made before the first write. */
   create?: boolean
   /**
@@ -50,7 +51,7 @@ export class LayoutStore implements Store {
   readonly label: string
   readonly asksFreely = true
   readonly #folder: string
-  readonly #options: Omit<LayoutStoreOptions, 'label'>
+  readonly #options: Omit<LayoutStoreOptions, 'label' | keyof BlobFolderOptions>
   readonly #blobs: BlobFolder
   readonly #index: FolderIndex
   readonly #graph: ManifestGraph
@@ -66,7 +67,7 @@ export class LayoutStore implements Store {
     this.label = options.label ?? `oci:${folder}`
     this.#folder = folder
     this.#options = { create, keepUntagged, writeThrough, repository }
-    this.#blobs = new BlobFolder(folder)
+    this.#blobs = new BlobFolder(folder, options)
     this.#index = new FolderIndex(folder, this.label)
     this.#graph = new ManifestGraph(descriptor => this.#readManifest(descriptor))
   }
@@ -177,11 +178,10 @@ export class LayoutStore implements Store {
     const { digest } = blob.descriptor
     if (await this.#link(blob)) return 'mounted'
     try {
-      const what = `blob ${digest} for ${this.label}`
-      await this.#blobs.write(() => blob.open(), blob.descriptor, what, context.signal)
+      await this.#blobs.write(contentOf(blob, context), context.signal)
     } catch (error) {
       checkSignal(context)
-      throw error
+      throw explainDiskError(error, this.#folder, blob.descriptor.size)
     }
     this.#verified.add(digest)
     return 'copied'

@@ -33,6 +33,11 @@ export interface SinkOptions {
    * docker-archive names another. Without one they are tags alone.
    */
   repository?: string | undefined
+  /**
+   * The user's folder for caches: what was downloaded for an archive or a `dir` folder is kept there when a run comes to
+   * no end, for the next one. Default: nothing is kept.
+   */
+  cacheFolder?: string | undefined
 }
 
 /**
@@ -49,12 +54,14 @@ export async function openSink(locator: Locator, options: SinkOptions): Promise<
   const format = await formatFor(locator, options.format)
   const names = statedNames(locator, format)
   const repository = names === undefined ? options.repository : names.repository
-  const sink = await openImageSink(locator, { stdout: options.stdout, format, repository })
+  const sink = await openImageSink(locator, { ...options, format, repository })
   return opened(sink, names?.tags ?? [])
 }
 
 /** What {@link openImageSink} takes besides the locator. */
-export type ImageSinkOptions = Pick<SinkOptions, 'stdout' | 'repository'> & { format: FileFormat }
+export type ImageSinkOptions = Pick<SinkOptions, 'stdout' | 'repository' | 'cacheFolder'> & {
+  format: FileFormat
+}
 
 /**
  * Opens a local file, folder or standard output for writing.
@@ -64,14 +71,14 @@ export type ImageSinkOptions = Pick<SinkOptions, 'stdout' | 'repository'> & { fo
  */
 export async function openImageSink(
   locator: LocalLocator,
-  { stdout, format, repository }: ImageSinkOptions,
+  { stdout, format, repository, cacheFolder }: ImageSinkOptions,
 ): Promise<LayoutStore | DirSink | LayoutArchiveSink> {
   if (locator.kind === 'stdio') checkOutput(stdout, format)
   else if (format === 'oci')
     return await LayoutStore.open(locator.path, { create: true, keepUntagged: false, repository })
-  else if (format === 'dir') return await DirSink.open(locator.path)
+  else if (format === 'dir') return await DirSink.open(locator.path, cacheFolder)
   const target = locator.kind === 'stdio' ? stdout : locator.path
-  return await LayoutArchiveSink.open(target, { repository, ...archiveOptions(format) })
+  return await LayoutArchiveSink.open(target, { repository, cacheFolder, ...archiveOptions(format) })
 }
 
 /** The format in which a locator is written: what it states, what was asked for, or what its path looks like. */

@@ -30,6 +30,8 @@ interface DestinationOptions {
   noOverwrite?: boolean
   dryRun?: boolean
   expectDigest?: Digest | undefined
+  /** As for `openSink`. */
+  cacheFolder?: string | undefined
 }
 
 /**
@@ -97,7 +99,7 @@ async function openDestination(
   options: DestinationOptions,
 ): Promise<Destination> {
   const place = labelOf(locator)
-  const { client, stdout } = options
+  const { client, stdout, cacheFolder } = options
   if (locator.kind === 'registry') {
     const opened = await openSink(locator, { client, stdout })
     const { tags, sink } = opened
@@ -111,7 +113,7 @@ async function openDestination(
   const opened =
     options.dryRun === true && format !== 'oci'
       ? absent(place)
-      : await openSink(locator, { client, stdout, format, repository })
+      : await openSink(locator, { client, stdout, format, repository, cacheFolder })
   return {
     place,
     label: opened.sink.label,

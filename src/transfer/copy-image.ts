@@ -17,6 +17,8 @@ export interface LocatorCopyOptions extends CopyOptions, RootSelection {
   stdout: Writable
   /** What is written to a path whose locator doesn't state it. */
   format?: FileFormat | undefined
+  /** The user's folder for caches, by which the next copy to a file goes on where one came to no end; see `openSink`. */
+  cacheFolder?: string | undefined
 }
 
 /** What {@link ImageCopy} takes besides its ends. */
@@ -59,8 +61,11 @@ export class ImageCopy implements AsyncDisposable {
     const expectDigest = await checkDestinations(to, options)
     const { client, stdin, image, checkTag } = options
     const source = await openSource(from, context, { client, stdin, image, checkTag })
-    const destinations = await openDestinations(to, nameOfSource(from, source.names, source.tags), options)
     const isRemote = from.kind === 'registry'
+    // What is read from a file need not be kept to be read again.
+    const cacheFolder = isRemote ? options.cacheFolder : undefined
+    const names = nameOfSource(from, source.names, source.tags)
+    const destinations = await openDestinations(to, names, { ...options, cacheFolder })
     return new ImageCopy(destinations, source, isRemote, context, { ...options, expectDigest })
   }
 

@@ -1,9 +1,9 @@
-import { join } from 'node:path'
 import { createContext } from '../content/context.js'
 import type { Context, Source } from '../content/store.js'
 import { ConvertedSource } from '../convert/converted-source.js'
 import { type CopyOptions, type CopyResult, type CopyTarget, copy } from '../copy/copy.js'
-import { LayoutStore } from '../layout/layout-store.js'
+import type { Scratch } from '../layout/layout-archive-sink.js'
+import type { LayoutStore } from '../layout/layout-store.js'
 
 /**
  * Makes the layers of images plain on their way to a target. What is downloaded is gathered first, as it is, so that
@@ -14,17 +14,10 @@ export class PlainImages implements AsyncDisposable {
   readonly #gathered: LayoutStore
   readonly #plain: ConvertedSource
 
-  private constructor(gathered: LayoutStore, folder: string) {
-    this.#gathered = gathered
-    this.#plain = new ConvertedSource(gathered, { compression: { algorithm: 'none' } }, folder)
-  }
-
-  /**
-   * @param folder for everything that is gathered and uncompressed; the caller removes it
-   * @param label for messages
-   */
-  static async open(folder: string, label: string): Promise<PlainImages> {
-    return new PlainImages(await LayoutStore.open(join(folder, 'gathered'), { create: true, label }), folder)
+  /** @param scratch where everything is gathered and uncompressed; the caller removes it */
+  constructor({ folder, store }: Scratch) {
+    this.#gathered = store
+    this.#plain = new ConvertedSource(store, { compression: { algorithm: 'none' } }, folder)
   }
 
   /**

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { Context, Sink } from '../content/store.js'
-import { LayoutArchiveSink } from '../layout/layout-archive-sink.js'
+import { LayoutArchiveSink, type Scratch } from '../layout/layout-archive-sink.js'
 import type { FileFormat, LocalLocator } from '../open/location.js'
 import { openImageSink } from '../open/open-sink.js'
 
@@ -12,8 +12,8 @@ export interface PullDestination extends AsyncDisposable {
   readonly isWhole: boolean
   /** Where images of a repository are put. Its commit leaves the destination open. Without a repository, tags are tags alone. */
   sinkFor(repository: string | undefined): Promise<Sink>
-  /** A folder for temporary files, which goes with the destination; undefined for the system's. */
-  scratchFolder(): Promise<string | undefined>
+  /** Where images are put before they are converted, which goes with the destination; undefined for what is no archive. */
+  scratch(): Promise<Scratch | undefined>
   /** Ends the writing, when every image is there. */
   commit(context: Context): Promise<void>
 }
@@ -25,6 +25,8 @@ export interface PullDestinationOptions {
   format: FileFormat
   /** Nothing is written: the sinks only tell what is there, or would be by then. */
   dryRun: boolean
+  /** As for `openSink`. */
+  cacheFolder?: string | undefined
 }
 
 /**
@@ -34,9 +36,9 @@ export interface PullDestinationOptions {
  */
 export async function openPullDestination(
   locator: LocalLocator,
-  { stdout, format, dryRun }: PullDestinationOptions,
+  { stdout, format, dryRun, cacheFolder }: PullDestinationOptions,
 ): Promise<PullDestination> {
-  const open = (repository?: string) => openImageSink(locator, { stdout, format, repository })
+  const open = (repository?: string) => openImageSink(locator, { stdout, format, repository, cacheFolder })
   const sink = await open()
   const planned = new Set<Digest>()
   return {
@@ -46,7 +48,7 @@ export async function openPullDestination(
       if (sink instanceof LayoutArchiveSink) return await sink.imagesOf(repository)
       return format === 'oci' ? await open(repository) : sink
     },
-    scratchFolder: async () => (sink instanceof LayoutArchiveSink ? await sink.scratchFolder() : undefined),
+    scratch: async () => (sink instanceof LayoutArchiveSink ? await sink.scratch() : undefined),
     async commit(context) {
       if (sink instanceof LayoutArchiveSink && !dryRun) await sink.commit(context)
     },

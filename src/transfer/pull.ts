@@ -28,6 +28,8 @@ export interface PullOptions {
   dryRun?: boolean
   /** How many large blobs travel at once; see `copy`. */
   jobs?: number | undefined
+  /** The user's folder for caches, by which the next pull goes on where one came to no end; see `openSink`. */
+  cacheFolder?: string | undefined
   observer?: PullObserver
 }
 
@@ -84,9 +86,10 @@ export async function pull(
     stdout,
     dryRun,
     format: plan.format,
+    cacheFolder: options.cacheFolder,
   })
-  const scratch = uncompressed && !dryRun ? await destination.scratchFolder() : undefined
-  await using plain = scratch === undefined ? undefined : await PlainImages.open(scratch, plan.place)
+  const scratch = uncompressed && !dryRun ? await destination.scratch() : undefined
+  await using plain = scratch && new PlainImages(scratch)
   const images: PulledImage[] = []
   for (const reference of plan.references) {
     const image = await pullImage(reference, { plan, destination, plain, client, context, options })

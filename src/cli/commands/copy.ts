@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { Args, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
+  cacheFolder,
   createContext,
   describeLocator,
   ImageCopy,
@@ -155,6 +156,7 @@ function optionsOf(client: RegistryClient, flags: CopyFlags): LocatorCopyOptions
     client,
     stdin: process.stdin,
     stdout: process.stdout,
+    cacheFolder: cacheFolder({ environment: process.env }),
     platforms: flags.platform,
     format: flags.format,
     strict: flags.strict,

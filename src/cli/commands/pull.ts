@@ -1,6 +1,14 @@
 import { writeFile } from 'node:fs/promises'
 import { Args, Flags, type Interfaces } from '@oclif/core'
-import { type CopyEvent, createContext, PullError, type PulledImage, planPull, pull } from '../../index.js'
+import {
+  type CopyEvent,
+  cacheFolder,
+  createContext,
+  PullError,
+  type PulledImage,
+  planPull,
+  pull,
+} from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { platformFlag, transferFlags } from '../image-flags.js'
@@ -89,6 +97,7 @@ export default class Pull extends BaseCommand {
     try {
       const images = await pull(plan, client, context, {
         stdout: process.stdout,
+        cacheFolder: cacheFolder({ environment: process.env }),
         platform: flags.platform,
         checkTag: flags['check-tag'],
         uncompressed: flags.uncompressed,

@@ -1,0 +1,58 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { systemCodeOf } from '../errors.js'
+
+/** A name is taken for abandoned after so long although a process with that number runs: it can be another one by now. */
+const REUSED_PID_MS = 24 * 60 * 60 * 1000
+/** Whether a process on another machine is alive can't be seen: what it has not written to for so long is abandoned. */
+const FOREIGN_MS = 60 * 60 * 1000
+
+const OWNER = /^-([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{12})$/
+const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
+
+/** The names that this process works with. One with our pid that is none of these is an earlier process's. */
+const held = new Set<string>()
+
+/**
+ * A name of a file or folder that nobody else takes, and by which another run sees whether its owner still lives: after
+ * a crash or a `kill -9` no lock is left over. Whoever wants an abandoned file renames it to a name of its own,
+ * which one run alone can do.
+ *
+ * @returns `prefix` and the owner; held until {@link release}
+ */
+export function ownedName(prefix: string): string {
+  const name = `${prefix}-${HOST}-${process.pid}-${randomBytes(6).toString('hex')}`
+  held.add(name)
+  return name
+}
+
+/** Gives a name up: what is left under it is abandoned. */
+export function release(name: string): void {
+  held.delete(name)
+}
+
+/**
+ * Whether nobody works any more with a name that {@link ownedName} made.
+ *
+ * @param writtenMs when it was last written to
+ * @returns undefined when it is no such name with this prefix
+ */
+export function isAbandoned(name: string, prefix: string, writtenMs: number): boolean | undefined {
+  const owner = name.startsWith(prefix) ? OWNER.exec(name.slice(prefix.length)) : null
+  if (owner === null) return undefined
+  const age = Date.now() - writtenMs
+  if (owner[1] !== HOST) return age > FOREIGN_MS
+  const pid = Number(owner[2])
+  // In a container that is started again, the process before had our pid.
+  if (pid === process.pid) return !held.has(name)
+  return !isAlive(pid) || age > REUSED_PID_MS
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return systemCodeOf(error) !== 'ESRCH'
+  }
+}

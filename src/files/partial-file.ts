@@ -1,0 +1,180 @@
+import { setMaxListeners } from 'node:events'
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { addAbortSignal, type Readable } from 'node:stream'
+import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
+import { type Expected, isMismatch, verifyStream } from '../content/verify.js'
+import { systemCodeOf } from '../errors.js'
+import { isDiskFull } from './disk-error.js'
+import { isAbandoned, ownedName, release } from './owned-name.js'
+
+/** Less than this is sooner downloaded again than looked for. */
+export const WORTH_KEEPING_BYTES = 1024 * 1024
+/** What nobody came back for in this time goes. */
+const ABANDONED_MS = 7 * 24 * 60 * 60 * 1000
+/** What the names of incomplete files begin with. */
+export const PARTIAL_PREFIX = '.incomplete-'
+/** How much of a file is read at once to hash it. */
+const READ_BYTES = 1024 * 1024
+const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
+
+/** Where the bytes of a file come from, and what is told of it. */
+export interface FileContent {
+  /** What the whole must turn out to be. */
+  expected: Expected
+  /** Opens the bytes from an offset on. They need not be verified. */
+  open(from: number): Promise<Readable>
+  /** For messages: `blob sha256:… of host/repository`. */
+  what: string
+  /** Is told before it goes on where an earlier run stopped. */
+  resuming?(offset: number): void
+}
+
+/** What the name of a file begins with while it gets the content of a digest. */
+export function partialPrefix(digest: Digest): string {
+  return `${PARTIAL_PREFIX}${algorithmOf(digest)}-${hexOf(digest)}`
+}
+
+/**
+ * Makes a file of some content, and goes on with what an earlier run left of the same content in the same folder. That
+ * is never trusted: it is hashed first, and when the whole turns out wrong, everything is had once more from the start.
+ *
+ * @param folder for the file while it is incomplete; on the same file system as where it goes
+ * @param place is given the path of the complete, verified file, and renames it
+ * @param options `durable` waits until the bytes are on the disk
+ * @throws ContentError `size-mismatch`, `digest-mismatch`, and then nothing stays; what `open` and its stream throw, and then
+ * what came so far stays where it is worth it
+ */
+export async function writeResumable(
+  folder: string,
+  content: FileContent,
+  place: (path: string) => Promise<void>,
+  { signal, durable }: { signal: AbortSignal; durable: boolean },
+): Promise<void> {
+  const prefix = partialPrefix(content.expected.digest)
+  const name = ownedName(prefix)
+  const path = join(folder, name)
+  try {
+    await takeAbandoned(folder, prefix, path)
+    await fill(path, content, signal, durable)
+    await place(path)
+  } catch (error) {
+    if (isMismatch(error) || isDiskFull(error) || !(await isWorthKeeping(path)))
+      await rm(path, { force: true })
+    throw error
+  } finally {
+    release(name)
+  }
+}
+
+/** Removes the incomplete files of a folder that nobody has written to for a week. */
+export async function tidyPartialFiles(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    if (!name.startsWith(PARTIAL_PREFIX)) continue
+    const path = join(folder, name)
+    const found = await lstat(path).catch(() => undefined)
+    if (found?.isFile() && Date.now() - found.mtimeMs > ABANDONED_MS) await rm(path, { force: true })
+  }
+}
+
+/** Gives the largest file that an earlier run left another name. One run alone succeeds with that. */
+async function takeAbandoned(folder: string, prefix: string, path: string): Promise<void> {
+  const names = await readdir(folder)
+  const found: { path: string; size: number }[] = []
+  for (const name of names.filter(name => name.startsWith(prefix))) {
+    const other = join(folder, name)
+    const status = await lstat(other).catch(() => undefined)
+    // A file with a second name is somebody else's as well, and must not be written to.
+    if (status?.isFile() !== true || status.nlink !== 1) continue
+    if (isAbandoned(name, prefix, status.mtimeMs) === true) found.push({ path: other, size: status.size })
+  }
+  found.sort((a, b) => b.size - a.size)
+  let taken = false
+  for (const other of found) {
+    if (taken) await rm(other.path, { force: true })
+    else taken = await tryRename(other.path, path)
+  }
+}
+
+async function tryRename(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    if (systemCodeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+async function fill(
+  path: string,
+  content: FileContent,
+  signal: AbortSignal,
+  durable: boolean,
+): Promise<void> {
+  const file = await open(path, OPEN_FLAGS, 0o644)
+  try {
+    if (!(await goOn(file, content, signal))) {
+      await file.truncate(0)
+      await append(file, content, new Digester(algorithmOf(content.expected.digest)), signal)
+    }
+    if (durable) await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Adds what is missing to what is there. @returns false when there is nothing to go on with, or it was wrong */
+async function goOn(file: FileHandle, content: FileContent, signal: AbortSignal): Promise<boolean> {
+  const { digest, size } = content.expected
+  const present = (await file.stat()).size
+  if (present === 0 || present > size) return false
+  const hashed = new Digester(algorithmOf(digest))
+  await hash(file, hashed, signal)
+  content.resuming?.(hashed.size)
+  try {
+    await append(file, content, hashed, signal)
+    return true
+  } catch (error) {
+    if (isMismatch(error)) return false
+    throw error
+  }
+}
+
+async function hash(file: FileHandle, digester: Digester, signal: AbortSignal): Promise<void> {
+  const buffer = Buffer.allocUnsafe(READ_BYTES)
+  for (;;) {
+    signal.throwIfAborted()
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, digester.size)
+    if (bytesRead === 0) return
+    digester.update(buffer.subarray(0, bytesRead))
+  }
+}
+
+/** Writes what follows the bytes that were hashed. */
+async function append(
+  file: FileHandle,
+  { open, expected, what }: FileContent,
+  hashed: Digester,
+  signal: AbortSignal,
+): Promise<void> {
+  let offset = hashed.size
+  // Each transfer listens, and there may be many at once.
+  setMaxListeners(0, signal)
+  const stream = addAbortSignal(signal, verifyStream(await open(offset), expected, what, hashed))
+  for await (const chunk of stream as AsyncIterable<Buffer>) offset += await writeAll(file, chunk, offset)
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<number> {
+  for (let done = 0; done < chunk.length; ) {
+    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done)
+    done += bytesWritten
+  }
+  return chunk.length
+}
+
+async function isWorthKeeping(path: string): Promise<boolean> {
+  const status = await lstat(path).catch(() => undefined)
+  return status !== undefined && status.size >= WORTH_KEEPING_BYTES
+}
