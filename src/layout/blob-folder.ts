@@ -32,6 +32,7 @@ export class BlobFolder {
   readonly #algorithms = new Map<DigestAlgorithm, Promise<void>>()
   /** The folders that hold new names since they were last made durable. */
   readonly #unsynced = new Set<string>()
+  #syncing: Promise<void> = Promise.resolve()
 
   constructor(folder: string, { incompleteFolder = folder, durable = true }: BlobFolderOptions = {}) {
     this.#folder = folder
@@ -121,15 +122,27 @@ export class BlobFolder {
     if ((await this.stat(digest)) === undefined) return false
     await this.#checkFolders(algorithmOf(digest))
     await rm(this.#path(digest), { force: true })
+    await syncFolder(dirname(this.#path(digest)))
     return true
   }
 
   /** Makes the names of all new blobs durable. Comes before anything points at them. */
   async sync(): Promise<void> {
+    // What an earlier call has taken on is done when this one ends, too.
+    this.#syncing = this.#syncing.catch(() => {}).then(() => this.#sync())
+    return this.#syncing
+  }
+
+  async #sync(): Promise<void> {
     if (!this.#durable) return
     const folders = [...this.#unsynced]
     this.#unsynced.clear()
-    await Promise.all(folders.map(syncFolder))
+    try {
+      await Promise.all(folders.map(syncFolder))
+    } catch (error) {
+      for (const folder of folders) this.#unsynced.add(folder)
+      throw error
+    }
   }
 
   /** Removes what killed writers left, and nobody came back for. */

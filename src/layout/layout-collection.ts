@@ -1,9 +1,10 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { pageOf } from '../content/memory-store.js'
 import { isRepositoryName } from '../content/reference.js'
 import type { ListOptions, RepositoryCollection } from '../content/store.js'
 import { systemCodeOf } from '../errors.js'
+import { syncFolder } from '../files/atomic-file.js'
 import { LayoutError } from './layout-error.js'
 import { LAYOUT_FILE } from './layout-format.js'
 import { LayoutStore } from './layout-store.js'
@@ -54,7 +55,7 @@ export class LayoutCollection implements RepositoryCollection {
   }
 
   #open(name: string): Promise<LayoutStore> {
-    const opened = openRepository(join(this.#folder, name, LAYOUT_FOLDER))
+    const opened = openRepository(this.#folder, name)
     this.#stores.set(name, opened)
     opened.catch(() => this.#stores.delete(name))
     return opened
@@ -84,8 +85,14 @@ export class LayoutCollection implements RepositoryCollection {
   }
 }
 
-async function openRepository(folder: string): Promise<LayoutStore> {
-  const store = await LayoutStore.open(folder, { create: true, writeThrough: true })
+async function openRepository(folder: string, name: string): Promise<LayoutStore> {
+  const store = await LayoutStore.open(join(folder, name, LAYOUT_FOLDER), {
+    create: true,
+    writeThrough: true,
+  })
   await store.initialize()
+  // The folders above the layout may be new as well.
+  for (let path = name; path !== '.'; path = dirname(path)) await syncFolder(join(folder, path))
+  await syncFolder(folder)
   return store
 }

@@ -27,8 +27,8 @@ export interface LayoutStoreOptions extends BlobFolderOptions {
    */
   keepUntagged?: boolean
   /**
-   * Whether a manifest that is put without a tag is in `index.json` at once. Default: false, which waits for
-   * {@link LayoutStore.commit}, so that the children of an index never stand there as images of their own.
+   * Whether each call leaves what it did on the disk: a blob's name, a manifest without a tag in `index.json`. Default:
+   * false, which waits for {@link LayoutStore.commit}, so that the children of an index never stand there as images of their own.
    */
   writeThrough?: boolean
   /**
@@ -169,7 +169,9 @@ export class LayoutStore implements Store {
   /** Takes a blob; from another layout in the same file system it becomes a second name of the same file. */
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
     // A second put of the same blob finds what the first one left.
-    return await this.#writing.run(blob.descriptor.digest, () => this.#putBlob(blob, context))
+    const result = await this.#writing.run(blob.descriptor.digest, () => this.#putBlob(blob, context))
+    if (this.#options.writeThrough) await this.#blobs.sync()
+    return result
   }
 
   async #putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {
