@@ -1,11 +1,12 @@
 import { once, setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import { Readable } from 'node:stream'
-import type { Agent, Dispatcher, ProxyAgent } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
 import { guardLookup, isLoopback } from './addresses.js'
+import { loadUndici, openPool } from './connection-pool.js'
 import { movedBytesOf, openRequestBody } from './request-body.js'
 import { BodySourceError, type Endpoint, type Method, type Send } from './send.js'
 import { DEFAULT_STALL_TIMEOUT_MS, StallClock, withStallClock } from './stall.js'
@@ -37,15 +38,10 @@ interface Demands {
   tls: TlsSettings
 }
 
-/** Loaded with the first request: it is a good part of what starting takes, and many commands need no registry. */
-const loadUndici = () => import('undici')
-
 const CONNECT_TIMEOUT_MS = 15_000
 /** How long a server that closes connections is listened to for the reason. */
 const ALERT_TIMEOUT_MS = 1_000
 const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
-/** Signed URLs in Location and Link are long (rule R203). */
-const HEADER_LIMIT_BYTES = 32 * 1024
 
 /**
  * The pools of connections, one for each way in which hosts are connected to: with and without a certificate that counts,
@@ -56,7 +52,7 @@ export class Transport implements AsyncDisposable {
   readonly #options: TransportOptions
   readonly #trust: Trust
   /** By what is demanded of the connection and by the proxy. Made when first needed. */
-  readonly #pools = new Map<string, Agent | ProxyAgent>()
+  readonly #pools = new Map<string, Promise<Dispatcher>>()
   /** The hosts that have answered: what they close now is no refusal. */
   readonly #answered = new Set<string>()
   readonly #stallTimeoutMs: number
@@ -154,43 +150,23 @@ export class Transport implements AsyncDisposable {
   }
 
   async #poolFor(url: URL, demands: Demands): Promise<Dispatcher> {
-    const { Agent, Pool, ProxyAgent } = await loadUndici()
     // A proxy resolves names itself: what they resolve to can't be checked here.
     const proxy = this.#options.proxyFor(url)
     const { verify, guarded, tls } = demands
     const key = [verify, guarded && proxy === undefined, tls.id, proxy?.href ?? ''].join(' ')
     const known = this.#pools.get(key)
-    if (known !== undefined) return known
-    const connect = {
-      timeout: this.#connectTimeoutMs,
-      // Also closes what is not connected yet, which a pool leaves alone.
+    if (known !== undefined) return await known
+    const made = openPool({
+      connections: this.#options.maximumConnections,
+      connectTimeoutMs: this.#connectTimeoutMs,
+      verify,
+      secureContext: tls.context,
+      lookup: this.#lookup(guarded),
+      proxy,
       signal: this.#closing.signal,
-      // Said in any case: NODE_TLS_REJECT_UNAUTHORIZED must not decide it (rule R164).
-      rejectUnauthorized: verify,
-      ...(tls.context !== undefined && { secureContext: tls.context }),
-    }
-    const lookup = this.#lookup(guarded)
-    const made =
-      proxy === undefined
-        ? new Agent({
-            ...this.#poolOptions(),
-            connect: { ...connect, ...(lookup !== undefined && { lookup }) },
-          })
-        : new ProxyAgent({
-            ...this.#poolOptions(),
-            uri: proxy.href,
-            requestTls: connect,
-            proxyTls: {
-              timeout: this.#connectTimeoutMs,
-              signal: this.#closing.signal,
-              rejectUnauthorized: true,
-            },
-            // What the proxy is asked for is a connection, so that is how long it may take.
-            clientFactory: (origin, options) =>
-              new Pool(origin, { ...options, headersTimeout: this.#connectTimeoutMs }),
-          })
+    })
     this.#pools.set(key, made)
-    return made
+    return await made
   }
 
   #lookup(guarded: boolean): LookupFunction | undefined {
@@ -221,20 +197,10 @@ export class Transport implements AsyncDisposable {
     }
   }
 
-  #poolOptions() {
-    return {
-      connections: this.#options.maximumConnections,
-      maxHeaderSize: HEADER_LIMIT_BYTES,
-      // There is a clock of our own.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    }
-  }
-
   /** Closes every connection at once. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closing.abort()
-    await Promise.all([...this.#pools.values()].map(pool => pool.destroy()))
+    await Promise.all([...this.#pools.values()].map(async pool => await (await pool).destroy()))
   }
 }
 
