@@ -1,4 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js'
+const { join } = require('node:path')
+const { start } = require('../dist/cli-bundle/start.cjs')
 
-await main(process.argv.slice(2), import.meta.url)
+start(join(__dirname, '../dist/cli-bundle'), 'regctl')

@@ -1,12 +1,20 @@
-// Compiles src to dist, unless that is newer than everything it is made from.
+// Compiles src to dist and makes the bundle, unless they are newer than everything they are made from.
 import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { writeBundle } from './bundle.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const stamp = `${root}dist/.built`
 
-const newestSource = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json']
+const newestSource = [
+  'src',
+  'scripts',
+  'package.json',
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.build.json',
+]
   .map(newest)
   .reduce((one, other) => Math.max(one, other))
 if (existsSync(stamp) && statSync(stamp).mtimeMs > newestSource) process.exit(0)
@@ -14,6 +22,7 @@ if (existsSync(stamp) && statSync(stamp).mtimeMs > newestSource) process.exit(0)
 // Beside the old one first, so that who runs the program meanwhile finds it whole.
 const fresh = `${root}dist-${process.pid}`
 run('node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json', '--outDir', fresh)
+await writeBundle(fresh)
 writeFileSync(`${fresh}/.built`, '')
 if (existsSync(`${root}dist`)) renameSync(`${root}dist`, `${fresh}-old`)
 renameSync(fresh, `${root}dist`)

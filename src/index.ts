@@ -51,6 +51,7 @@ export {
 } from './credentials/credential-lookup.js'
 export type { PlaceEntry } from './credentials/credential-place.js'
 export { type CredentialStore, type StoredCredential, TOKEN_USER } from './credentials/credential-store.js'
+export { type HelperOptions, type HelperOutcome, serveHelper } from './credentials/helper-protocol.js'
 export { type KeychainOptions, openKeychain } from './credentials/keychain.js'
 export type { DockerArchiveOptions } from './docker-archive/docker-archive-source.js'
 export {

@@ -39,6 +39,8 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   export: [...BASE, 'content', 'open', 'copy', 'tar', 'compression', 'archive'],
   login: [...BASE, 'content', 'open', 'credentials', 'registry'],
   doctor: [...BASE, 'content', 'config', 'credentials', 'registry'],
+  // Runs before anything else is loaded, and loads the rest.
+  start: ['files'],
   // The command line is a user of the library like any other.
   cli: ['index.ts', 'server'],
 }

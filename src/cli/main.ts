@@ -1,14 +1,25 @@
-import { run } from '@oclif/core'
+import { type Plugin, run } from '@oclif/core'
+import { type CommandLoaders, ProgramPlugin } from './program-plugin.js'
+
+/** What the program is made of. */
+export interface ProgramParts {
+  /** The folder of package.json, absolute. */
+  root: string
+  /** What package.json has. */
+  pjson: Plugin['pjson']
+  loaders: CommandLoaders
+}
 
 /**
  * Runs the command line and sets the process's exit code.
  *
  * @param parameters without the node and the script
- * @param startFile URL of the start file: oclif finds package.json from it
  */
-export async function main(parameters: string[], startFile: string): Promise<void> {
+export async function main(parameters: string[], parts: ProgramParts): Promise<void> {
   try {
-    await run(parameters, startFile)
+    const plugin = new ProgramPlugin(parts)
+    await plugin.load()
+    await run(parameters, { root: parts.root, pjson: parts.pjson, plugins: new Map([[plugin.name, plugin]]) })
   } catch (error) {
     const exit = (error as { oclif?: { exit?: number } }).oclif?.exit
     // Help and version end the run by an error that is none.

@@ -16,9 +16,10 @@ interface CommandManifest {
   flags: Record<string, { description?: string; hidden?: boolean }>
 }
 
+/** Without `help` itself: its own help is that of all. */
 const commands = Object.values(
   (JSON.parse(readFileSync(MANIFEST, 'utf8')) as { commands: Record<string, CommandManifest> }).commands,
-)
+).filter(({ id }) => id !== 'help')
 const words = (id: string) => id.split(':')
 
 describe.each(commands)('regctl $id', ({ id, summary, examples, aliases, hiddenAliases, args, flags }) => {
@@ -65,6 +66,12 @@ describe('regctl', () => {
     // Those of two words are listed by the first one alone.
     for (const { id } of commands) expect(stdout).toContain(`\n  ${words(id)[0]} `)
     for (const topic of ['image', 'repo', 'blob get']) expect(stdout).not.toContain(`\n  ${topic} `)
+  })
+
+  it('has a command that shows the help of another', async () => {
+    const [asCommand, asFlag] = [await regctl('help', 'push'), await regctl('push', '--help')]
+    expect(asCommand.code).toBe(0)
+    expect(asCommand.stdout).toBe(asFlag.stdout)
   })
 
   it('refuses a command that it does not have', async () => {

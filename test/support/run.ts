@@ -80,8 +80,15 @@ export async function run(
 /** The environment that a tool needs to be found at all, and nothing of whoever runs the tests. */
 export function systemEnvironment(): Record<string, string> {
   const { PATH = '', TMPDIR } = process.env
-  return { PATH: `${PATH}:/usr/sbin:/sbin`, ...(TMPDIR !== undefined && { TMPDIR }) }
+  return {
+    PATH: `${PATH}:/usr/sbin:/sbin`,
+    ...(TMPDIR !== undefined && { TMPDIR }),
+    REGCTL_CODE_CACHE_DIR: CODE_CACHE,
+  }
 }
+
+/** regctl's compiled code, which is the same for all its users: each of them starts as one who used it before. */
+const CODE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/regctl-code', import.meta.url))
 
 /**
  * The environment of someone who never logged in anywhere and configured nothing.

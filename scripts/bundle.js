@@ -1,0 +1,109 @@
+// Makes the programs' bundle, dist/cli-bundle, from what tsc made: CommonJS, of which each command loads what it uses.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+import { lazyRequires } from './bundle/lazy-requires.js'
+import { moduleUrls } from './bundle/module-urls.js'
+import { trimmedPackages } from './bundle/trimmed-packages.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Native: it is loaded by a process of its own, which is no part of the bundle. */
+const EXTERNAL = ['@napi-rs/keyring']
+
+/**
+ * Writes the bundle.
+ *
+ * @param {string} compiled the folder that tsc wrote to; the bundle becomes its `cli-bundle`
+ */
+export async function writeBundle(compiled) {
+  const folder = join(compiled, 'cli-bundle')
+  const programs = await bundle(compiled, {
+    regctl: regctl(compiled),
+    'docker-credential-regctl': dockerCredentialHelper(compiled),
+  })
+  const start = await bundle(compiled, { start: starter(compiled, buildOf(programs)) })
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
+  for (const { fileName, code } of [...programs, ...start]) writeFileSync(join(folder, fileName), code)
+}
+
+/** @param {string} compiled */
+function regctl(compiled) {
+  const files = readdirSync(join(compiled, 'cli/commands'), { recursive: true, encoding: 'utf8' })
+  const loaders = files
+    .filter(file => file.endsWith('.js'))
+    .map(file => file.slice(0, -'.js'.length).replaceAll('\\', '/'))
+    .sort()
+    .map(name => `'${name.replaceAll('/', ':')}': () => import('${compiled}/cli/commands/${name}.js')`)
+  return `
+    import { main } from '${compiled}/cli/main.js'
+    import pjson from '${root}package.json'
+    const loaders = { ${loaders.join(',\n')} }
+    export const run = (parameters, root) => main(parameters, { root, pjson, loaders })`
+}
+
+/** @param {string} compiled */
+function dockerCredentialHelper(compiled) {
+  return `
+    import { name, version } from '${root}package.json'
+    import { runCredentialHelper } from '${compiled}/cli/docker-credential-helper.js'
+    export const run = parameters => runCredentialHelper(parameters, { packageName: name, version })`
+}
+
+/** @param {string} compiled @param {string} build */
+function starter(compiled, build) {
+  return `
+    import { startProgram } from '${compiled}/start/start.js'
+    export const start = (folder, program) => startProgram(folder, program, '${build}')`
+}
+
+/**
+ * @param {string} compiled
+ * @param {Record<string, string>} programs the text of each program's first module, by the program's name
+ */
+async function bundle(compiled, programs) {
+  const build = await rolldown({
+    input: Object.fromEntries(Object.keys(programs).map(name => [name, `program:${name}`])),
+    platform: 'node',
+    external: EXTERNAL,
+    treeshake: { moduleSideEffects: id => !id.startsWith(compiled) },
+    plugins: [
+      {
+        name: 'programs',
+        resolveId: id => (id.startsWith('program:') ? id : undefined),
+        load: id => programs[id.slice('program:'.length)],
+      },
+      moduleUrls(compiled),
+      trimmedPackages(),
+      lazyRequires(),
+    ],
+    onLog(level, log) {
+      if (level === 'warn') throw new Error(log.message)
+    },
+  })
+  const { output } = await build.generate({
+    format: 'cjs',
+    dynamicImportInCjs: false,
+    entryFileNames: '[name].cjs',
+    chunkFileNames: '[name]-[hash].cjs',
+    comments: false,
+  })
+  await build.close()
+  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(code) }))
+}
+
+/** What is ASCII can be read without being decoded. Outside of literals there is nothing else. */
+function inAscii(code) {
+  return code.replace(/[^\0-\x7f]/g, unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}
+
+/** A name for these files and no others: V8 looks at the length of a file only, to know whether it compiled that. */
+function buildOf(files) {
+  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const hash = createHash('sha256')
+  for (const { fileName, code } of files) hash.update(`${fileName}\0${code}\0`)
+  return `${version}-${hash.digest('hex').slice(0, 12)}`
+}

@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { Script } from 'node:vm'
+import type { CodeCache } from './code-cache.js'
+
+/** A file of the bundle as CommonJS has them. */
+interface LoadedModule {
+  exports: unknown
+}
+
+type Run = (
+  exports: unknown,
+  require: (name: string) => unknown,
+  module: LoadedModule,
+  filename: string,
+  dirname: string,
+) => void
+
+/**
+ * The command line as one bundle of CommonJS files that require each other as they are needed. They are run as Node would
+ * run them, but compiled code comes from the cache where that has it.
+ */
+export class Bundle {
+  readonly #folder: string
+  readonly #cache: CodeCache
+  readonly #modules = new Map<string, LoadedModule>()
+  readonly #scripts = new Map<string, Script>()
+  #isComplete = true
+
+  /** @param folder an absolute path */
+  constructor(folder: string, cache: CodeCache) {
+    this.#folder = folder
+    this.#cache = cache
+  }
+
+  /** Runs a file of the bundle, once. */
+  readonly load = (file: string): unknown => {
+    const loaded = this.#modules.get(file)
+    if (loaded !== undefined) return loaded.exports
+    const module: LoadedModule = { exports: {} }
+    this.#modules.set(file, module)
+    const path = join(this.#folder, file)
+    const run = this.#compile(file, path).runInThisContext() as Run
+    const others = createRequire(path)
+    const require = (name: string) => (name.startsWith('./') ? this.load(name.slice(2)) : others(name))
+    run(module.exports, Object.assign(require, others), module, path, this.#folder)
+    return module.exports
+  }
+
+  /** Remembers what was compiled, if there is anything that was not remembered. To be called when all is done. */
+  save(): void {
+    if (this.#isComplete) return
+    this.#cache.save(new Map([...this.#scripts].map(([file, script]) => [file, script.createCachedData()])))
+  }
+
+  #compile(file: string, filename: string): Script {
+    const code = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'latin1')}\n})`
+    const cachedData = this.#cache.get(file)
+    const script = new Script(code, { filename, ...(cachedData !== undefined && { cachedData }) })
+    if (cachedData === undefined || script.cachedDataRejected === true) this.#isComplete = false
+    this.#scripts.set(file, script)
+    return script
+  }
+}
