@@ -46,7 +46,7 @@ export type CopyEvent =
     }
   /** A request failed and is tried again after a delay. `cause` is one line without secrets. */
   | { type: 'retrying'; operation: string; cause: string; attempt: number; delayMs: number }
-  /** A transfer goes on where an earlier run stopped, at this offset of its size in bytes. */
+  /** A transfer goes on where it stopped in this run or an earlier one, at this offset of its size in bytes. */
   | { type: 'resuming'; operation: string; offset: number; size: number }
   /** Something the user should know, which does not stop the work. */
   | { type: 'warning'; message: string }

@@ -6,6 +6,7 @@ import type { Retrier } from './retry.js'
 import { mergeScopes, repositoryScope, type Scope } from './scope.js'
 import type { Endpoint, Method, RegistryRequest, RegistryResponse, RequestBody, Send } from './send.js'
 import { explainTlsAnswer } from './tls-error.js'
+import type { UploadLimits } from './upload-limits.js'
 import type { UrlPolicy } from './urls.js'
 
 /** What the operations of a repository need of their client. */
@@ -14,6 +15,8 @@ export interface ClientAccess {
   /** Decides how long to wait where an operation is more than one request. */
   readonly retrier: Retrier
   readonly policy: UrlPolicy
+  /** How much at once gets through to each registry. */
+  readonly uploadLimits: UploadLimits
   endpointOf(registry: string, context: Context): Promise<Endpoint>
 }
 
@@ -51,6 +54,7 @@ export interface AccessRequest {
   readonly collectLimitBytes?: number
   readonly isForeign?: boolean
   readonly movedBytes?: number
+  readonly closes?: boolean
 }
 
 /** A request within a repository: its target is below `/v2/<name>/`. */

@@ -1,46 +1,48 @@
-import type { Readable } from 'node:stream'
-import { createContext } from '../content/context.js'
-import { algorithmOf, type Digest } from '../content/digest.js'
 import type { BlobContent, Context } from '../content/store.js'
-import { InterruptedError, type RegctlError } from '../errors.js'
-import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
-import { negotiatedChunkBytes, piecesOf, smallerChunks } from './blob-chunks.js'
+import { InterruptedError } from '../errors.js'
+import type { RepositoryAccess } from './access.js'
 import { headBlob } from './blobs.js'
-import { readErrorBody } from './error-body.js'
 import { RegistryError } from './registry-error.js'
-import { isRetryableStatus } from './retry.js'
+import { BodySourceError, discard, headerOf, isSuccess } from './send.js'
 import {
-  BodySourceError,
-  discard,
-  headerOf,
-  isSuccess,
-  type RegistryRequest,
-  type RegistryResponse,
-} from './send.js'
-import { appendQuery, resolveServerUrl, UnsafeUrlError } from './urls.js'
+  type Advice,
+  adviseOn,
+  causeOf,
+  checkStored,
+  isBreak,
+  mayBeMended,
+  refusalOf,
+  type UploadFailure,
+} from './upload-failure.js'
+import { uploadedBytes } from './upload-range.js'
+import { sendRest, type UploadWork } from './upload-send.js'
+import {
+  askOffset,
+  cancelUpload,
+  locationOf,
+  startUpload,
+  tryMount,
+  type UploadSession,
+} from './upload-session.js'
+import { UploadSource } from './upload-source.js'
 
-/** How often a blob is sent at most: at first, and three times from the start again (rule R241). */
-const MAXIMUM_UPLOADS = 4
-const CANCEL_TIMEOUT_MS = 5_000
-
-/** An upload that the registry has opened. */
-interface Upload {
-  /** Where to go on. Each answer may replace it (rule R46). */
-  location: URL
-  /** What opened it: it may ask for chunks of a certain size. Undefined after a mount that was not done. */
-  readonly opened?: RegistryResponse
-}
-
-/** What became of one try to send a blob: done, or a reason to start again. */
-type Outcome = 'done' | { cause: string; error: RegctlError; delayMs: number; isTooLarge?: boolean }
+/** How often a blob is begun anew at most without getting further than before (rule R241), and altogether. */
+const MAXIMUM_FRUITLESS_RESTARTS = 3
+const MAXIMUM_RESTARTS = 10
+/** After so many breaks in a row without a byte in between, an upload fails. */
+const MAXIMUM_BREAKS = 5
+/** After so many refused offsets in a row, an upload begins anew (rule R241). */
+const MAXIMUM_RANGE_REFUSALS = 2
+/** Less more than this is not further: how much of what was sent got through is known only roughly. */
+const FURTHER = 1.1
 
 /**
- * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), in chunks where that is refused
- * as too large (rules R55, R56), or has it mounted from another
+ * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
  * repository of the registry (Mounting a blob from another repository; rules R63 to R67).
  *
- * An upload whose end is not known is looked up, and one that failed begins anew (rules R240, R241); one that is given
- * up is cancelled (rule R59).
+ * When the connection breaks it goes on where the registry says that it is (Pushing a blob in chunks; rules R48, R49, R58,
+ * R240), in chunks where one piece is too large (rules R55, R56), and begins anew where nothing else is left (rule R241).
+ * What is given up is cancelled (rule R59).
  *
  * @param mountFrom a repository of the same registry that has the blob; undefined to send the bytes
  */
@@ -50,241 +52,185 @@ export async function uploadBlob(
   mountFrom: string | undefined,
   context: Context,
 ): Promise<'copied' | 'mounted'> {
-  const { retrier } = repository.client
-  const operation = `push of blob ${blob.descriptor.digest} to ${repository.label}`
-  let upload =
-    mountFrom === undefined ? undefined : await tryMount(repository, blob, mountFrom, operation, context)
-  if (upload === 'mounted') return 'mounted'
-  let chunkBytes: number | undefined
-  for (let attempt = 1; ; attempt++) {
-    upload ??= await startUpload(repository, blob.descriptor.digest, operation, context)
-    const outcome = await finishUpload(repository, upload, blob, chunkBytes, operation, attempt, context)
-    if (outcome === 'done') return 'copied'
-    if (outcome.isTooLarge === true) {
-      chunkBytes = smallerChunks(chunkBytes)
-      if (chunkBytes === undefined) throw outcome.error
-    } else if (attempt >= MAXIMUM_UPLOADS) throw outcome.error
-    await retrier.pause({ operation, context }, attempt, outcome)
-    upload = undefined
-  }
-}
-
-/** Any failure of a mount only means that the bytes must be sent (rule R66). */
-async function tryMount(
-  repository: RepositoryAccess,
-  blob: BlobContent,
-  from: string,
-  operation: string,
-  context: Context,
-): Promise<Upload | 'mounted' | undefined> {
-  try {
-    const { request, response } = await sendTo(
-      repository,
-      {
-        operation,
-        method: 'POST',
-        target: `blobs/uploads/?mount=${blob.descriptor.digest}&from=${encodeURIComponent(from)}`,
-        access: 'push',
-        alsoPull: from,
-        attempts: 1,
-      },
-      context,
-    )
-    discard(response)
-    if (response.status === 201) return 'mounted'
-    return response.status === 202 ? { location: locationOf(repository, request, response) } : undefined
-  } catch (error) {
-    if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
-    return undefined
-  }
-}
-
-/** Opens an upload (distribution-spec, POST then PUT). */
-export async function startUpload(
-  repository: RepositoryAccess,
-  digest: Digest,
-  operation: string,
-  context: Context,
-): Promise<Upload> {
-  const algorithm = algorithmOf(digest)
-  const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`
-  const { request, response } = await sendTo(
-    repository,
-    { operation, method: 'POST', target: `blobs/uploads/${query}`, access: 'push' },
-    context,
-  )
-  discard(response)
-  if (!isSuccess(response.status)) throw responseError(request, response)
-  return { location: locationOf(repository, request, response), opened: response }
-}
-
-function locationOf(repository: RepositoryAccess, request: RegistryRequest, response: RegistryResponse): URL {
-  const fail = (outcome: string) =>
-    new RegistryError(request.operation, {
-      kind: 'network',
-      code: 'bad-location',
-      method: request.method,
-      url: response.url,
-      status: response.status,
-      outcome: `answered ${response.status}: ${outcome}`,
-    })
-  const text = headerOf(response, 'location')
-  if (text === undefined) throw fail('it has no Location to send the bytes to')
-  try {
-    return resolveServerUrl(text, response.url, request.endpoint, 'Location', repository.client.policy)
-  } catch (error) {
-    if (error instanceof UnsafeUrlError) throw fail(`${error.message}, which is refused`)
-    throw error
-  }
-}
-
-/** Sends the bytes, and finds out what became of them. */
-async function finishUpload(
-  repository: RepositoryAccess,
-  upload: Upload,
-  blob: BlobContent,
-  chunkBytes: number | undefined,
-  operation: string,
-  attempt: number,
-  context: Context,
-): Promise<Outcome> {
   const { digest } = blob.descriptor
+  const operation = `push of blob ${digest} to ${repository.label}`
+  const first =
+    mountFrom === undefined ? undefined : await tryMount(repository, digest, mountFrom, operation, context)
+  if (first === 'mounted') return 'mounted'
+  const source = new UploadSource(blob)
+  const limit = repository.client.uploadLimits.of(repository.registry)
   try {
-    const { request, response } = await sendBytes(repository, upload, blob, chunkBytes, operation, context)
-    discard(response)
-    if (isSuccess(response.status)) return checkStored(request, response, digest)
-    const error = putError(request, { ...response, attempts: attempt }, digest)
-    const isTooLarge = wantsChunks(response.status, chunkBytes) && blob.descriptor.size > 0
-    if (!isTooLarge && !mayStartAgain(response, error)) throw error
-    const delayMs = isTooLarge ? 0 : repository.client.retrier.delayAfter(response, attempt)
-    if (delayMs === undefined) throw error
-    await cancelUpload(repository, upload)
-    const cause = `${response.status} ${readErrorBody(response.bytes).text}`.trim()
-    return { cause, error, delayMs, isTooLarge }
-  } catch (error) {
-    if (error instanceof RegistryError && error.status === undefined && error.kind === 'network') {
-      return await afterLostReply(repository, upload, blob, error, attempt, context)
-    }
-    await cancelUpload(repository, upload)
-    throw error instanceof BodySourceError ? error.cause : error
+    await new BlobUpload({ repository, blob, source, limit, operation, context }).run(first)
+    return 'copied'
+  } finally {
+    source.close()
   }
 }
 
-/** Sends a blob in one PUT, or in chunks with an empty PUT at the end (distribution-spec, Pushing a blob in chunks; rules R47, R51). */
-async function sendBytes(
-  repository: RepositoryAccess,
-  upload: Upload,
-  blob: BlobContent,
-  chunkBytes: number | undefined,
-  operation: string,
-  context: Context,
-) {
-  const { digest, size } = blob.descriptor
-  // What goes wrong here is for the caller to mend: no request of an upload is repeated blindly.
-  const common = { operation, access: 'push', attempts: 1 } as const
-  const type = { 'content-type': 'application/octet-stream' }
-  if (chunkBytes !== undefined) {
-    let offset = 0
-    const pieceBytes = negotiatedChunkBytes(chunkBytes, upload.opened)
-    for await (const piece of piecesOf(await openSource(blob), pieceBytes)) {
-      const range = `${offset}-${offset + piece.length - 1}`
-      const body = { length: piece.length, open: async () => piece }
-      const headers = { ...type, 'content-range': range }
-      const sent = await sendTo(
-        repository,
-        { ...common, method: 'PATCH', target: upload.location, headers, body },
-        context,
-      )
-      if (!isSuccess(sent.response.status)) return sent
-      discard(sent.response)
-      offset += piece.length
-      if (headerOf(sent.response, 'location') !== undefined) {
-        upload.location = locationOf(repository, sent.request, sent.response)
+/** The upload of one blob, through as many requests and sessions as it takes. */
+class BlobUpload {
+  readonly #work: UploadWork
+  /** How often bytes were sent and something went wrong. */
+  #failures = 0
+  #restarts = 0
+  #fruitlessRestarts = 0
+  /** The furthest that an upload got which then had to begin anew. */
+  #furthest = 0
+  /** Where the present upload went on the last time. */
+  #resumedAt = 0
+  /** How often in a row it did not move. */
+  #breaks = 0
+  /** How often in a row an offset was refused. */
+  #rangeRefusals = 0
+  #hadWrongDigest = false
+
+  constructor(work: UploadWork) {
+    this.#work = work
+  }
+
+  /** @param first an upload that is open already */
+  async run(first: UploadSession | undefined): Promise<void> {
+    let session = first ?? (await this.#start())
+    for (;;) {
+      const failure = await this.#send(session)
+      if (failure === undefined) return
+      const next = await this.#recover(session, failure)
+      if (next === undefined) return
+      session = next
+    }
+  }
+
+  async #start(): Promise<UploadSession> {
+    const { repository, blob, operation, context } = this.#work
+    this.#resumedAt = 0
+    this.#breaks = 0
+    this.#rangeRefusals = 0
+    return await startUpload(repository, blob.descriptor.digest, operation, context)
+  }
+
+  /** Sends what is missing; undefined when the blob is in place. */
+  async #send(session: UploadSession): Promise<UploadFailure | undefined> {
+    const { digest } = this.#work.blob.descriptor
+    try {
+      const answer = await sendRest(this.#work, session)
+      discard(answer.response)
+      if (!isSuccess(answer.response.status))
+        return { error: refusalOf(answer, digest, this.#failures + 1), answer }
+      checkStored(answer, digest)
+      return undefined
+    } catch (error) {
+      if (error instanceof RegistryError && mayBeMended(error)) return { error }
+      await this.#giveUp(session)
+      throw error instanceof BodySourceError ? error.cause : error
+    }
+  }
+
+  /** The upload to go on with; undefined when the blob is in place after all. */
+  async #recover(session: UploadSession, failure: UploadFailure): Promise<UploadSession | undefined> {
+    const { repository, blob, operation, context } = this.#work
+    const { retrier } = repository.client
+    this.#failures++
+    const advice = this.#heed(adviseOn(failure, session.isPartial), session, failure)
+    try {
+      if (advice === 'fail') throw failure.error
+      if (isBreak(failure) && session.sent >= blob.descriptor.size && (await this.#isStored()))
+        return undefined
+      const delayMs = this.#delayMs(advice, failure)
+      if (delayMs === undefined) throw failure.error
+      await retrier.pause({ operation, context }, this.#failures, { cause: causeOf(failure), delayMs })
+      if (advice !== 'restart' && advice !== 'restart-once') {
+        const offset = await this.#offsetOf(session, failure)
+        if (offset !== undefined) return this.#goOn(session, offset, failure, advice)
       }
+      this.#countRestart(session, failure, advice)
+    } catch (error) {
+      await this.#giveUp(session)
+      // What went wrong first tells more than what went wrong while looking how to go on.
+      throw error instanceof InterruptedError ? error : failure.error
+    }
+    await this.#giveUp(session)
+    return await this.#start()
+  }
+
+  /** What to do by an advice, with what was tried before. */
+  #heed(advice: Advice, session: UploadSession, { answer }: UploadFailure): Advice {
+    const { limit } = this.#work
+    const isRangeRefused = answer?.response.status === 416
+    this.#rangeRefusals = isRangeRefused ? this.#rangeRefusals + 1 : 0
+    if (isRangeRefused) return this.#rangeRefusals < MAXIMUM_RANGE_REFUSALS ? advice : 'restart'
+    if (advice === 'smaller') return limit.refuse(session.requested, true) ? advice : 'fail'
+    if (advice === 'chunks') return limit.wantChunks() ? advice : 'fail'
+    if (advice !== 'restart-once') return advice
+    const isSecond = this.#hadWrongDigest
+    this.#hadWrongDigest = true
+    return isSecond ? 'fail' : advice
+  }
+
+  #delayMs(advice: Advice, { answer }: UploadFailure): number | undefined {
+    const { retrier } = this.#work.repository.client
+    const isRefused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'
+    if (isRefused || answer?.response.status === 416) return 0
+    if (answer === undefined) return retrier.backoff(Math.max(this.#breaks, this.#fruitlessRestarts) + 1)
+    return retrier.delayAfter(answer.response, this.#failures)
+  }
+
+  /** No answer came: the blob may be there all the same (rule R240). */
+  async #isStored(): Promise<boolean> {
+    const { repository, blob, context } = this.#work
+    const { digest, size } = blob.descriptor
+    const status = await headBlob(repository, digest, 'push', context)
+    return status.state === 'present' && (status.size ?? size) === size
+  }
+
+  /** How much the registry has of an upload, by what it just said or when it is asked (rules R58, R242). */
+  async #offsetOf(session: UploadSession, { answer }: UploadFailure): Promise<number | undefined> {
+    const { repository, operation, context } = this.#work
+    if (answer?.response.status === 416) {
+      const { request, response } = answer
+      const offset = uploadedBytes(headerOf(response, 'range'), session.sent)
+      session.location = locationOf(repository, request, response) ?? session.location
+      // Asked to go on where it said before, it said the same: it counts one too many (rule R48).
+      if (offset !== undefined) return offset === session.acknowledged ? Math.max(offset - 1, 0) : offset
+    }
+    return await askOffset(repository, session, session.sent, operation, context)
+  }
+
+  /** @throws the failure's error when the upload doesn't move */
+  #goOn(session: UploadSession, offset: number, failure: UploadFailure, advice: Advice): UploadSession {
+    const { limit, operation, context, blob } = this.#work
+    const hasMoved = offset > this.#resumedAt || advice !== 'look'
+    this.#breaks = hasMoved ? 0 : this.#breaks + 1
+    this.#resumedAt = offset
+    // Nothing got through, twice: perhaps because it is too much at once (rule R55).
+    if (isBreak(failure) && this.#breaks >= 2 && limit.refuse(session.requested, false)) {
+      this.#breaks = 1
+    }
+    if (this.#breaks >= MAXIMUM_BREAKS) throw failure.error
+    session.acknowledged = offset
+    session.isPartial ||= offset > 0
+    if (offset > 0) context.emit({ type: 'resuming', operation, offset, size: blob.descriptor.size })
+    return session
+  }
+
+  /** @throws the failure's error when there were too many */
+  #countRestart(session: UploadSession, failure: UploadFailure, advice: Advice): void {
+    const { limit } = this.#work
+    const isFurther = session.sent > this.#furthest * FURTHER
+    this.#furthest = Math.max(this.#furthest, session.sent)
+    this.#restarts++
+    const isExcused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'
+    if (isBreak(failure) && !isFurther) {
+      // It broke about there before: what limits may count the bytes of a request or of a connection (rule R55).
+      const gotThrough = session.sent - session.acknowledged
+      if (limit.refuse(session.requested, false, gotThrough / 2)) limit.freshConnections = true
+      else this.#fruitlessRestarts++
+    } else if (!isBreak(failure) && !isExcused) this.#fruitlessRestarts++
+    if (this.#fruitlessRestarts > MAXIMUM_FRUITLESS_RESTARTS || this.#restarts > MAXIMUM_RESTARTS) {
+      throw failure.error
     }
   }
-  const body = chunkBytes === undefined ? { length: size, open: () => blob.open(0) } : undefined
-  const target = appendQuery(upload.location, 'digest', digest)
-  return await sendTo(
-    repository,
-    { ...common, method: 'PUT', target, headers: type, ...(body !== undefined && { body }) },
-    context,
-  )
-}
 
-async function openSource(blob: BlobContent): Promise<Readable> {
-  try {
-    return await blob.open(0)
-  } catch (error) {
-    throw new BodySourceError(error)
-  }
-}
-
-/** No answer came: the blob may be there all the same (rule R240). */
-async function afterLostReply(
-  repository: RepositoryAccess,
-  upload: Upload,
-  blob: BlobContent,
-  error: RegistryError,
-  attempt: number,
-  context: Context,
-): Promise<Outcome> {
-  try {
-    const status = await headBlob(repository, blob.descriptor.digest, 'push', context)
-    if (status.state === 'present' && (status.size ?? blob.descriptor.size) === blob.descriptor.size)
-      return 'done'
-  } catch (headError) {
-    await cancelUpload(repository, upload)
-    throw headError instanceof InterruptedError ? headError : error
-  }
-  await cancelUpload(repository, upload)
-  return { cause: error.message, error, delayMs: repository.client.retrier.backoff(attempt) }
-}
-
-/** Too much at once may get through in smaller chunks; another refusal of one piece is tried once in chunks (rules R55, R56). */
-function wantsChunks(status: number, chunkBytes: number | undefined): boolean {
-  return status === 413 || (chunkBytes === undefined && [405, 411, 415, 501].includes(status))
-}
-
-/** A lost or stale upload begins anew (rule R241); a wrong digest or a refusal does not get better. */
-function mayStartAgain(response: RegistryResponse, { codes }: RegistryError): boolean {
-  if (isRetryableStatus(response.status) || response.status === 404 || response.status === 416) return true
-  return response.status === 400 && codes.some(code => code.startsWith('BLOB_UPLOAD_'))
-}
-
-function putError(request: RegistryRequest, response: RegistryResponse, digest: Digest): RegistryError {
-  const isDigestRefused = response.status === 400 && algorithmOf(digest) !== 'sha256'
-  return responseError(request, response, {
-    missing: 'the upload was',
-    hint: isDigestRefused ? `This registry may not support ${algorithmOf(digest)}` : undefined,
-  })
-}
-
-function checkStored(request: RegistryRequest, response: RegistryResponse, digest: Digest): 'done' {
-  const stored = digestHeaderOf(response)
-  if (stored === undefined || stored === digest || stored.split(':')[0] !== algorithmOf(digest)) return 'done'
-  throw new RegistryError(request.operation, {
-    kind: 'corrupt',
-    code: 'digest-mismatch',
-    method: request.method,
-    url: response.url,
-    status: response.status,
-    outcome: `answered ${response.status} but stored another digest`,
-  })
-}
-
-/** Tells the registry that nothing more comes. Whether it listens doesn't matter (rule R59). */
-export async function cancelUpload(repository: RepositoryAccess, upload: Upload): Promise<void> {
-  const context = createContext({ signal: AbortSignal.timeout(CANCEL_TIMEOUT_MS) })
-  try {
-    const fields = { method: 'DELETE', target: upload.location, access: 'push', attempts: 1 } as const
-    const { response } = await sendTo(
-      repository,
-      { ...fields, operation: 'cancelling of an upload' },
-      context,
-    )
-    discard(response)
-  } catch {
-    // The registry throws old uploads away by itself.
+  async #giveUp(session: UploadSession): Promise<void> {
+    await cancelUpload(this.#work.repository, session, this.#work.context.signal.aborted)
   }
 }

@@ -21,6 +21,7 @@ import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
 import { Secrets, withoutSecrets } from './secrets.js'
 import type { Send } from './send.js'
 import { Transport } from './transport.js'
+import { UploadLimits } from './upload-limits.js'
 import type { UrlPolicy } from './urls.js'
 import { withWarnings } from './warnings.js'
 
@@ -109,6 +110,7 @@ export class RegistryClient implements AsyncDisposable {
       send: withWarnings(authenticator.send),
       retrier,
       policy,
+      uploadLimits: new UploadLimits(),
       endpointOf: (registry, context) => hosts.endpointOf(registry, context),
     }
     const endpointOf: ClientAccess['endpointOf'] = (registry, context) =>

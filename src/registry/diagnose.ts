@@ -8,12 +8,12 @@ import {
   sendTo,
   sendToRegistry,
 } from './access.js'
-import { cancelUpload, startUpload } from './blob-upload.js'
 import { type Challenge, chooseChallenge, parseChallenges } from './challenge.js'
 import { clockAhead } from './clock-hint.js'
 import { readErrorBody, sanitize } from './error-body.js'
 import { discard, headerOf, headerValues, type RegistryResponse, type Send } from './send.js'
 import { explainTlsAnswer, type TlsFailure } from './tls-error.js'
+import { cancelUpload, startUpload } from './upload-session.js'
 
 const PING_LIMIT_BYTES = 64 * 1024
 const LIST_LIMIT_BYTES = 4 * 1024 * 1024

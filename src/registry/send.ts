@@ -47,6 +47,8 @@ export interface RegistryRequest {
    * waited for longer (rule R248). The length of the body when undefined.
    */
   readonly movedBytes?: number
+  /** The connection is closed after it, and no other request goes over it. */
+  readonly closes?: boolean
   /** The body holds a secret: it is never sent to another origin (rule R218). */
   readonly secretBody?: boolean
 }

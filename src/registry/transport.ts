@@ -84,6 +84,7 @@ export class Transport implements AsyncDisposable {
         signal: context.signal,
         headers: { ...request.headers, ...source.headers },
         body: source.body,
+        ...(request.closes === true && { reset: true }),
       })
       this.#answered.add(url.host)
       return { status: statusCode, headers, url, body, bytes: Buffer.alloc(0), attempts: 1 }
@@ -119,7 +120,10 @@ export class Transport implements AsyncDisposable {
     demands: Demands,
     clock: StallClock,
     answerMs: number | undefined,
-    options: Pick<Dispatcher.RequestOptions, 'headers' | 'body'> & { method: Method; signal: AbortSignal },
+    options: Pick<Dispatcher.RequestOptions, 'headers' | 'body' | 'reset'> & {
+      method: Method
+      signal: AbortSignal
+    },
   ) {
     const pool = await this.#poolFor(url, demands)
     const undici = await loadUndici()

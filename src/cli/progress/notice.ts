@@ -6,7 +6,7 @@ export function noticeLine(event: CopyEvent): string | undefined {
   if (event.type === 'warning') return `warning: ${printable(event.message)}\n`
   if (event.type === 'resuming') {
     const part = `${formatBytes(event.offset)} of ${formatBytes(event.size)}`
-    return `resuming: ${printable(event.operation)}: ${part} are here already\n`
+    return `resuming: ${printable(event.operation)}: goes on at ${part}\n`
   }
   if (event.type !== 'retrying') return undefined
   const seconds = (event.delayMs / 1000).toFixed(1)
