@@ -49,7 +49,7 @@ export interface Source extends AsyncDisposable {
    * @returns whether it is worth opening the blob again from its start: there is another place to get it from, or the
    * same one may do better
    */
-  rejectBlob?(digest: Digest): boolean
+  rejectBlob?(digest: Digest, context: Context): boolean
 
   /** The size of a blob in bytes; undefined when it is not there. Absent where that can't be told without its descriptor. */
   statBlob?(digest: Digest, context: Context): Promise<number | undefined>

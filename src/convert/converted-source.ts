@@ -71,6 +71,11 @@ export class ConvertedSource implements Source {
     return layer === undefined ? await this.#base.openBlob(descriptor, context, from) : await layer.open(from)
   }
 
+  /** What was converted is in the spool, and would be the same again. */
+  rejectBlob(digest: Digest, context: Context): boolean {
+    return !this.#layers.has(digest) && (this.#base.rejectBlob?.(digest, context) ?? false)
+  }
+
   listReferrers(subject: Digest, context: Context): Promise<Descriptor[]> {
     return this.#base.listReferrers(subject, context)
   }

@@ -33,6 +33,10 @@ export class DerivedSource implements Source {
     return this.#base.openBlob(descriptor, context, from)
   }
 
+  rejectBlob(digest: Digest, context: Context): boolean {
+    return this.#base.rejectBlob?.(digest, context) ?? false
+  }
+
   listReferrers(subject: Digest, context: Context): Promise<Descriptor[]> {
     return this.#base.listReferrers(subject, context)
   }

@@ -30,6 +30,10 @@ export class RememberedSource implements Source {
     return this.#base.openBlob(descriptor, context, from)
   }
 
+  rejectBlob(digest: Digest, context: Context): boolean {
+    return this.#base.rejectBlob?.(digest, context) ?? false
+  }
+
   listReferrers(subject: Digest, context: Context): Promise<Descriptor[]> {
     return this.#base.listReferrers(subject, context)
   }

@@ -7,7 +7,7 @@ import { RegctlError } from '../errors.js'
 import { WeightedLimit } from '../limit.js'
 import { blobsInPlace, findInPlace, findTags, refuseOtherTags } from './in-place.js'
 import type { Plan } from './plan.js'
-import { blobContent } from './transfer.js'
+import { transferBlob } from './transfer.js'
 
 /** Up to this weight in bytes travels to one target at once; see {@link WeightedLimit}. */
 const BYTES_IN_FLIGHT_PER_JOB = 32 * 1024 * 1024
@@ -153,10 +153,7 @@ export class TargetTransfer {
       return
     }
     this.#emit({ type: 'blob-started', target: sink.label, descriptor })
-    this.#blobDone(
-      descriptor,
-      await sink.putBlob(blobContent(this.source, descriptor, sink.label, context), context),
-    )
+    this.#blobDone(descriptor, await transferBlob(this.source, sink, descriptor, context))
   }
 
   #blobDone(descriptor: Descriptor, result: 'copied' | 'mounted' | 'exists' | 'skipped'): void {
@@ -220,7 +217,7 @@ export class TargetTransfer {
       this.#inPlace.delete(part.digest)
       if (child !== undefined) await this.#sendManifest(plan, child.raw, [])
       else {
-        await sink.putBlob(blobContent(this.source, part, sink.label, context), context)
+        await transferBlob(this.source, sink, part, context)
         this.result.bytes += part.size
       }
     }

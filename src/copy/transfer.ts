@@ -1,7 +1,31 @@
 import { countStream } from '../content/count-stream.js'
 import type { Descriptor } from '../content/descriptor.js'
-import type { BlobContent, Context, Source } from '../content/store.js'
-import { verifyStream } from '../content/verify.js'
+import type { BlobContent, Context, Sink, Source } from '../content/store.js'
+import { isMismatch, verifyStream } from '../content/verify.js'
+
+/**
+ * Puts a blob of a source into a sink. Bytes that turn out wrong are had again where the source expects others then (rule
+ * R247): this is the one place for that, since every sink takes a blob by opening it, and leaves nothing when it fails.
+ *
+ * @throws what the sink throws; ContentError `size-mismatch`, `digest-mismatch` when the bytes stay wrong
+ */
+export async function transferBlob(
+  source: Source,
+  sink: Sink,
+  descriptor: Descriptor,
+  context: Context,
+): Promise<'copied' | 'mounted' | 'exists'> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await sink.putBlob(blobContent(source, descriptor, sink.label, context), context)
+    } catch (error) {
+      const isWorthwhile = isMismatch(error) && !context.signal.aborted
+      if (!isWorthwhile || source.rejectBlob?.(descriptor.digest, context) !== true) throw error
+      const operation = `pull of blob ${descriptor.digest} from ${source.label}`
+      context.emit({ type: 'retrying', operation, cause: error.message, attempt, delayMs: 0 })
+    }
+  }
+}
 
 /**
  * A blob of a source, as a sink takes it: it can be opened again after a failure, is verified when it is read from
@@ -9,12 +33,7 @@ import { verifyStream } from '../content/verify.js'
  *
  * @param target the label of the sink, for the events
  */
-export function blobContent(
-  source: Source,
-  descriptor: Descriptor,
-  target: string,
-  context: Context,
-): BlobContent {
+function blobContent(source: Source, descriptor: Descriptor, target: string, context: Context): BlobContent {
   return {
     descriptor,
     origin: source,

@@ -1,8 +1,11 @@
 import { Readable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Context } from '../content/store.js'
-import { InterruptedError, RegctlError } from '../errors.js'
+import { sizeMismatch } from '../content/verify.js'
+import { InterruptedError, RegctlError, systemCodeOf } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
+import type { BlobBody } from './blob-body.js'
+import { BlobDoubts } from './blob-doubts.js'
 import { openBlobAnywhere } from './foreign-layer.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
@@ -14,6 +17,7 @@ const MAXIMUM_BREAKS = 5
  * Opens a blob from a byte offset on. When it breaks off, the rest is asked for at the registry and the stream goes
  * on where it stopped (rules R34, R245, R249).
  *
+ * @param doubts what is known of blobs whose bytes were wrong
  * @returns the bytes as they come, not verified; the caller destroys the stream when it stops early
  * @throws RegistryError `not-found` or `denied`; as the stream's error `broken-download` of kind `network`
  */
@@ -22,61 +26,102 @@ export async function openBlob(
   descriptor: Descriptor,
   context: Context,
   from: number,
+  doubts = new BlobDoubts(),
 ): Promise<Readable> {
-  const current = { body: await openBlobAnywhere(repository, descriptor, context, from) }
-  // The connection may break before anybody reads: that is told to the first who does.
-  current.body.on('error', () => {})
-  const whole = Readable.from(readOn(repository, descriptor, context, from, current))
-  whole.once('close', () => current.body.destroy())
+  const download = new Download(repository, descriptor, context, from, doubts)
+  await download.open()
+  const whole = Readable.from(download.read())
+  whole.once('close', () => download.close())
   return whole
 }
 
-/** `current` is where the stream's owner finds the body to close. */
-async function* readOn(
-  repository: RepositoryAccess,
-  descriptor: Descriptor,
-  context: Context,
-  from: number,
-  current: { body: Readable },
-): AsyncGenerator<Buffer> {
-  const operation = `pull of blob ${descriptor.digest} from ${repository.label}`
-  let offset = from
-  let breaks = 0
-  let chunks = chunksOf(current.body)
-  for (;;) {
-    // A yield within the try would take an error of the reader, thrown in here, for a break of the connection.
-    const { chunk, cause } = await nextOf(chunks)
-    if (chunk !== undefined) {
-      offset += chunk.length
-      breaks = 0
-      yield chunk
-      continue
+/** A download under way, over as many requests as it takes. */
+class Download {
+  readonly #operation: string
+  #offset: number
+  #part: BlobBody | undefined
+  #breaks = 0
+
+  constructor(
+    private readonly repository: RepositoryAccess,
+    private readonly descriptor: Descriptor,
+    private readonly context: Context,
+    from: number,
+    private readonly doubts: BlobDoubts,
+  ) {
+    this.#offset = from
+    this.#operation = `pull of blob ${descriptor.digest} from ${repository.label}`
+  }
+
+  /** Asks for what is still missing. */
+  async open(): Promise<void> {
+    const { repository, descriptor, context, doubts } = this
+    const asked = { from: this.#offset, decode: doubts.isDecoded(descriptor.digest) }
+    this.#part = await openBlobAnywhere(repository, descriptor, context, asked)
+    // The connection may break before anybody reads: that is told to the first who does.
+    this.#part.stream.on('error', () => {})
+    if (this.#part.isEncoded) doubts.noteEncoded(descriptor.digest)
+  }
+
+  close(): void {
+    this.#part?.stream.destroy()
+  }
+
+  async *read(): AsyncGenerator<Buffer> {
+    let chunks = this.#chunks()
+    for (;;) {
+      // A yield within the try would take an error of the reader, thrown in here, for a break of the connection.
+      const { chunk, cause } = await nextOf(chunks)
+      if (chunk !== undefined) {
+        this.#offset += chunk.length
+        this.#breaks = 0
+        yield chunk
+        continue
+      }
+      if (cause === undefined && this.#offset >= this.descriptor.size) return
+      await this.#recover(cause)
+      chunks = this.#chunks()
     }
-    if (cause === undefined && offset >= descriptor.size) return
-    if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, cause)
+  }
+
+  #chunks(): AsyncIterator<Buffer> {
+    return (this.#part?.stream ?? Readable.from([]))[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  }
+
+  /** Opens the rest after a break, unless it is of no use. */
+  async #recover(cause: unknown): Promise<void> {
+    const { repository, descriptor, context, doubts } = this
+    if (context.signal.aborted) throw new InterruptedError(`${this.#operation} was interrupted`, cause)
     if (cause instanceof RegctlError) throw cause
-    breaks++
+    const isDamaged = systemCodeOf(cause)?.startsWith('Z_') === true
+    // What is said to be compressed once more, and has ended well, is shorter than the blob because it is (rule R13).
+    if (isDamaged || (cause === undefined && this.#part?.isEncoded === true)) {
+      const what = `blob ${descriptor.digest} of ${repository.label}`
+      throw sizeMismatch(what, descriptor.size, `${this.#offset}`)
+    }
+    this.#breaks++
     const url = new URL((await repository.client.endpointOf(repository.registry, context)).base)
     url.pathname = `/v2/${repository.name}/blobs/${descriptor.digest}`
     const { text } = explainNetworkError(cause ?? new Error('terminated'), url)
-    const why = `${text.replace(/^failed: /, '')} at byte ${offset} of ${descriptor.size}`
-    if (breaks >= MAXIMUM_BREAKS) {
-      throw new RegistryError(operation, {
-        kind: 'network',
-        code: 'broken-download',
-        method: 'GET',
-        url,
-        outcome: `broke off: ${why}`,
-        attempts: breaks,
-        cause,
-      })
-    }
+    const why = `${text.replace(/^failed: /, '')} at byte ${this.#offset} of ${descriptor.size}`
+    if (this.#breaks >= MAXIMUM_BREAKS) throw this.#failure(url, why, cause)
     const { retrier } = repository.client
-    const delayMs = breaks === 1 ? 0 : retrier.backoff(breaks)
-    await retrier.pause({ operation, context }, breaks, { cause: why, delayMs })
-    current.body = await openBlobAnywhere(repository, descriptor, context, offset)
-    current.body.on('error', () => {})
-    chunks = chunksOf(current.body)
+    const delayMs = this.#breaks === 1 ? 0 : retrier.backoff(this.#breaks)
+    await retrier.pause({ operation: this.#operation, context }, this.#breaks, { cause: why, delayMs })
+    doubts.notePieced(descriptor.digest)
+    await this.open()
+  }
+
+  #failure(url: URL, why: string, cause: unknown): RegistryError {
+    return new RegistryError(this.#operation, {
+      kind: 'network',
+      code: 'broken-download',
+      method: 'GET',
+      url,
+      outcome: `broke off: ${why}`,
+      attempts: this.#breaks,
+      cause,
+    })
   }
 }
 
@@ -88,8 +133,4 @@ async function nextOf(chunks: AsyncIterator<Buffer>): Promise<{ chunk?: Buffer; 
   } catch (cause) {
     return { cause }
   }
-}
-
-function chunksOf(body: Readable): AsyncIterator<Buffer> {
-  return body[Symbol.asyncIterator]() as AsyncIterator<Buffer>
 }

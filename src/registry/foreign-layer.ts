@@ -1,9 +1,8 @@
-import type { Readable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Context } from '../content/store.js'
 import { RegctlError } from '../errors.js'
 import { type RepositoryAccess, sendToRegistry } from './access.js'
-import { contentFrom, openBlobOnce } from './blobs.js'
+import { type BlobBody, type BlobRequest, bodyOf, openBlobOnce } from './blob-body.js'
 import { RegistryError } from './registry-error.js'
 import { discard } from './send.js'
 import { resolveServerUrl, UnsafeUrlError } from './urls.js'
@@ -23,15 +22,15 @@ export async function openBlobAnywhere(
   repository: RepositoryAccess,
   descriptor: Descriptor,
   context: Context,
-  from: number,
-): Promise<Readable> {
+  asked: BlobRequest,
+): Promise<BlobBody> {
   try {
-    return await openBlobOnce(repository, descriptor, context, from)
+    return await openBlobOnce(repository, descriptor, context, asked)
   } catch (error) {
     const urls = (descriptor.urls ?? []).slice(0, MAXIMUM_URLS)
     const isMissing = error instanceof RegctlError && error.kind === 'not-found'
     if (!isMissing || urls.length === 0) throw error
-    return await openAtFirst(repository, descriptor, urls, context, from)
+    return await openAtFirst(repository, descriptor, urls, context, asked)
   }
 }
 
@@ -40,12 +39,12 @@ async function openAtFirst(
   descriptor: Descriptor,
   urls: readonly string[],
   context: Context,
-  from: number,
-): Promise<Readable> {
+  asked: BlobRequest,
+): Promise<BlobBody> {
   let failure: unknown
   for (const url of urls) {
     try {
-      return await openForeign(repository, descriptor, url, context, from)
+      return await openForeign(repository, descriptor, url, context, asked)
     } catch (error) {
       if (context.signal.aborted || !(error instanceof RegctlError)) throw error
       failure = error
@@ -57,14 +56,14 @@ async function openAtFirst(
 /** Asks without credentials and without answering a challenge, over https, and at no internal address (rule R212). */
 async function openForeign(
   repository: RepositoryAccess,
-  { digest }: Descriptor,
+  descriptor: Descriptor,
   text: string,
   context: Context,
-  from: number,
-): Promise<Readable> {
-  const operation = `pull of foreign layer ${digest} of ${repository.label}`
+  asked: BlobRequest,
+): Promise<BlobBody> {
+  const operation = `pull of foreign layer ${descriptor.digest} of ${repository.label}`
   const target = await checkedUrl(repository, text, operation, context)
-  const range = from > 0 ? { range: `bytes=${from}-` } : {}
+  const range = asked.from > 0 && !asked.decode ? { range: `bytes=${asked.from}-` } : {}
   const { request, response } = await sendToRegistry(
     repository,
     {
@@ -77,7 +76,7 @@ async function openForeign(
     },
     context,
   )
-  if (response.status === 200 || response.status === 206) return contentFrom(request, response, from)
+  if (response.status === 200 || response.status === 206) return bodyOf(request, response, descriptor, asked)
   discard(response)
   throw foreignError(operation, response.url, `answered ${response.status}`, response.status)
 }

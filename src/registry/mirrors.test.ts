@@ -16,7 +16,9 @@ import {
 } from '../../test/support/scripted-server.js'
 import { parseRegistriesConf } from '../config/registries-conf.js'
 import { Routes } from '../config/routes.js'
+import { MemoryStore } from '../content/memory-store.js'
 import { readLimited } from '../content/verify.js'
+import { transferBlob } from '../copy/transfer.js'
 import type { RegistryClientOptions } from './client.js'
 
 const PULL: readonly (readonly [RegExp, ...Answer[]])[] = [
@@ -46,6 +48,25 @@ async function mirrored(
 }
 
 describe('mirrors', () => {
+  test('R157, R247: are left for the next place when their bytes are wrong', async () => {
+    const wrong = Buffer.from(BYTES.map(byte => byte ^ 1))
+    await using origin = await startScripted(PULL)
+    await using broken = await startScripted([[/blobs/, answer(200, {}, wrong)], ...PULL])
+    await using other = await startScripted([[/blobs/, answer(200, {}, wrong)], ...PULL])
+    const { client, repository, context, events } = await mirrored(origin, [broken, other])
+    await using _ = client
+    await repository.getManifest('1', context)
+    const sink = new MemoryStore('here')
+    expect(await transferBlob(repository, sink, DESCRIPTOR, context)).toBe('copied')
+    expect([broken, other, origin].map(({ seen }) => seen.length)).toEqual([2, 1, 1])
+    expect(events.filter(({ type }) => type === 'warning')).toEqual(
+      [broken, other].map(({ host }) => ({
+        type: 'warning',
+        message: `the mirror ${host} has other bytes than it should for blob ${DESCRIPTOR.digest}: they come from the next place`,
+      })),
+    )
+  })
+
   test('R16, R30, R156: give manifests and what these name, told of the registry that they mirror', async () => {
     await using origin = await startScripted(PULL)
     await using mirror = await startScripted(PULL)

@@ -5,6 +5,7 @@ import { parseManifest } from '../content/manifest.js'
 import type { Context, RawManifest } from '../content/store.js'
 import { messageOf, RegctlError } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
+import type { BlobDoubts } from './blob-doubts.js'
 import { openBlob } from './blob-download.js'
 import { statBlob } from './blobs.js'
 import { getManifest, statManifest } from './manifests.js'
@@ -28,12 +29,22 @@ export type DeadMirrors = Set<string>
 export class MirroredReads {
   readonly #places: readonly (RepositoryAccess | MirrorAccess)[]
   readonly #dead: DeadMirrors
+  readonly #doubts: BlobDoubts
   /** Of what manifests named: the position of the place that they came from. */
   readonly #servedBy = new Map<Digest, number>()
+  /** Of blobs: the position of the place where they were last read from. */
+  readonly #readFrom = new Map<Digest, number>()
 
-  constructor(origin: RepositoryAccess, mirrors: readonly MirrorAccess[], dead: DeadMirrors) {
+  /** @param doubts about blobs of `origin` */
+  constructor(
+    origin: RepositoryAccess,
+    mirrors: readonly MirrorAccess[],
+    dead: DeadMirrors,
+    doubts: BlobDoubts,
+  ) {
     this.#places = [...mirrors, origin]
     this.#dead = dead
+    this.#doubts = doubts
   }
 
   async getManifest(tagOrDigest: string, context: Context): Promise<RawManifest> {
@@ -60,8 +71,9 @@ export class MirroredReads {
   async openBlob(descriptor: Descriptor, context: Context, from: number): Promise<Readable> {
     const { digest } = descriptor
     const opened = await this.#ask(digest, context, async (place, position) => {
-      return { position, body: await openBlob(place, descriptor, context, from) }
+      return { position, body: await this.#open(place, position, descriptor, context, from) }
     })
+    this.#readFrom.set(digest, opened.position)
     if (opened === undefined || this.#isOrigin(opened.position)) return opened.body
     const current = { body: opened.body }
     const whole = Readable.from(this.#readOn(opened.position, current, descriptor, context, from), {
@@ -94,9 +106,32 @@ export class MirroredReads {
         at++
         const place = this.#places[at]
         if (place === undefined) throw error
-        current.body = await openBlob(place, descriptor, context, offset)
+        current.body = await this.#open(place, at, descriptor, context, offset)
       }
     }
+  }
+
+  async #open(
+    place: RepositoryAccess,
+    position: number,
+    descriptor: Descriptor,
+    context: Context,
+    from: number,
+  ): Promise<Readable> {
+    const doubts = this.#isOrigin(position) ? this.#doubts : undefined
+    return await openBlob(place, descriptor, context, from, doubts)
+  }
+
+  /** Whose bytes were wrong is not asked for that blob again, and the next place is (rules R157, R247). */
+  rejectBlob(digest: Digest, context: Context): boolean {
+    const position = this.#readFrom.get(digest)
+    const place = position === undefined ? undefined : this.#places[position]
+    if (position === undefined || place === undefined || this.#isOrigin(position))
+      return this.#doubts.reject(digest)
+    this.#servedBy.set(digest, position + 1)
+    const message = `the mirror ${place.registry} has other bytes than it should for blob ${digest}: they come from the next place`
+    context.emit({ type: 'warning', message })
+    return true
   }
 
   /** Asks one place after the other. Only what the registry itself says counts as an error, or as an absence. */

@@ -4,6 +4,7 @@ import type { Digest } from '../content/digest.js'
 import { type Referrer, referrerOf } from '../content/referrer.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import type { ClientAccess, RepositoryAccess } from './access.js'
+import { BlobDoubts } from './blob-doubts.js'
 import { openBlob } from './blob-download.js'
 import { uploadBlob } from './blob-upload.js'
 import { deleteBlob, headBlob, statBlob } from './blobs.js'
@@ -29,6 +30,7 @@ export class Repository implements Store, RepositoryAccess {
   /** `registry/name`. */
   readonly label: string
   readonly #known: KnownBlobs
+  readonly #doubts = new BlobDoubts()
   readonly #mounted = new Map<Digest, string>()
   readonly #underWay = new Map<Digest, Promise<unknown>>()
   /** Whether something is to be written here: one token then serves for reading too (rule R104). */
@@ -54,7 +56,7 @@ export class Repository implements Store, RepositoryAccess {
     this.registry = registry
     this.name = name
     this.label = `${registry}/${name}`
-    this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead)
+    this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead, this.#doubts)
   }
 
   /** The same repository, which asks from the start for a token that allows to write (rule R104). */
@@ -137,7 +139,11 @@ export class Repository implements Store, RepositoryAccess {
 
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
     if (this.#mirrors !== undefined) return await this.#mirrors.openBlob(descriptor, context, from)
-    return await openBlob(this, descriptor, context, from)
+    return await openBlob(this, descriptor, context, from, this.#doubts)
+  }
+
+  rejectBlob(digest: Digest, context: Context): boolean {
+    return this.#mirrors?.rejectBlob(digest, context) ?? this.#doubts.reject(digest)
   }
 
   async deleteBlob(digest: Digest, context: Context): Promise<boolean> {
