@@ -40,8 +40,8 @@ async function copyFrom(...answers: Answer[]) {
     (error: unknown) => error,
   )
   if (outcome === 'copied') {
-    expect(await readLimited(await sink.openBlob(DESCRIPTOR), 200, 'blob')).toEqual(BYTES)
-  } else expect(await sink.hasBlob(DESCRIPTOR, context)).toBe(false)
+    expect(await readLimited(await sink.openBlob(DESCRIPTOR, context), 200, 'blob')).toEqual(BYTES)
+  } else expect(await sink.hasBlob(DESCRIPTOR)).toBe(false)
   const causes = events.flatMap(event => (event.type === 'retrying' ? event.cause : []))
   return { outcome, causes, ranges: server.seen.map(({ headers }) => headers.range) }
 }
