@@ -65,6 +65,6 @@ function excerpt(text: string): string {
 /** Servers repeat what they were sent: tokens and signed queries in their words are hidden (rule R219). */
 function redactSecrets(text: string): string {
   return text
-    .replace(/\b(Bearer|Basic) +[A-Za-z0-9._~+/=-]{8,}/gi, '$1 [redacted]')
+    .replace(/(Bearer|Basic) +[A-Za-z0-9._~+/=-]{8,}/gi, '$1 [redacted]')
     .replace(/([?&](?:X-Amz-[A-Za-z-]+|sig|se|_state|token|code)=)[^&\s"']+/gi, '$1[redacted]')
 }
