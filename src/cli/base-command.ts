@@ -17,7 +17,7 @@ import { readPassword } from './ask-login.js'
 import { durationFlag } from './duration.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
-import { noticeLine } from './progress/notice.js'
+import { Notices } from './progress/notice.js'
 import { describeError, printError } from './report-error.js'
 
 /** Flags of every command. */
@@ -101,6 +101,7 @@ export interface RegistryFlags {
 export abstract class BaseCommand extends Command {
   protected readonly interruption = new Interruption()
 
+  readonly #notices = new Notices()
   #keychain: Promise<CredentialStore> | undefined
 
   /** Opens the keychain, once. */
@@ -161,7 +162,7 @@ export abstract class BaseCommand extends Command {
 
   /** Shows the events that concern people in whatever way progress is shown. */
   protected warnAbout(event: CopyEvent): void {
-    const line = noticeLine(event)
+    const line = this.#notices.lineFor(event)
     if (line !== undefined) process.stderr.write(line)
   }
 

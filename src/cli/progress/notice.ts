@@ -1,15 +1,32 @@
 import { type CopyEvent, printable } from '../../index.js'
 import { formatBytes } from './bytes.js'
 
-/** The line for an event that is no progress but should be seen; undefined for all others. */
-export function noticeLine(event: CopyEvent): string | undefined {
-  if (event.type === 'warning') return `warning: ${printable(event.message)}\n`
-  if (event.type === 'resuming') {
-    const part = `${formatBytes(event.offset)} of ${formatBytes(event.size)}`
-    return `resuming: ${printable(event.operation)}: goes on at ${part}\n`
+/** A wait as long as this is told of each time: nothing seems to happen meanwhile. */
+const LONG_WAIT_MS = 5_000
+
+/** The lines for events that are no progress but should be seen. */
+export class Notices {
+  /** The operations of which a retry was told. */
+  readonly #retried = new Set<string>()
+  readonly #resumed = new Set<string>()
+
+  /**
+   * The line for an event; undefined for most. Of each operation the first retry is told, with its cause, and where it
+   * goes on the first time.
+   */
+  lineFor(event: CopyEvent): string | undefined {
+    if (event.type === 'warning') return `warning: ${printable(event.message)}\n`
+    if (event.type === 'resuming') {
+      if (this.#resumed.has(event.operation)) return undefined
+      this.#resumed.add(event.operation)
+      const part = `${formatBytes(event.offset)} of ${formatBytes(event.size)}`
+      return `resuming: ${printable(event.operation)}: goes on at ${part}\n`
+    }
+    if (event.type !== 'retrying') return undefined
+    if (this.#retried.has(event.operation) && event.delayMs < LONG_WAIT_MS) return undefined
+    this.#retried.add(event.operation)
+    const when = event.delayMs === 0 ? 'at once' : `in ${(event.delayMs / 1000).toFixed(1)} s`
+    const what = `${printable(event.operation)}: ${printable(event.cause)}`
+    return `retrying: ${what} (attempt ${event.attempt}, ${when})\n`
   }
-  if (event.type !== 'retrying') return undefined
-  const seconds = (event.delayMs / 1000).toFixed(1)
-  const what = `${printable(event.operation)}: ${printable(event.cause)}`
-  return `retrying: ${what} (attempt ${event.attempt}, in ${seconds} s)\n`
 }

@@ -1,6 +1,6 @@
 import type { CopyEvent } from '../../index.js'
 import { type LayerState, LayerStates } from './layer-states.js'
-import { noticeLine } from './notice.js'
+import { Notices } from './notice.js'
 import type { ProgressRenderer, ProgressStreams, RendererOptions } from './renderer.js'
 import { doneWords, listedWords, type Words } from './words.js'
 
@@ -13,6 +13,7 @@ export class PlainRenderer implements ProgressRenderer {
   readonly #words: Words
   readonly #dryRun: boolean
   readonly #states: LayerStates
+  readonly #told = new Notices()
   /** The layers of the images under way, as they were listed. */
   #listed: LayerState[] = []
   /** Those of them that were downloaded. */
@@ -29,7 +30,7 @@ export class PlainRenderer implements ProgressRenderer {
   }
 
   event(event: CopyEvent): void {
-    const notice = noticeLine(event)
+    const notice = this.#told.lineFor(event)
     if (notice !== undefined && this.#kept === undefined) this.#streams.stderr.write(notice)
     const { listed, changed } = this.#states.apply(event)
     for (const state of listed) this.#write(state, listedWords(this.#words))

@@ -1,7 +1,7 @@
 import type { CopyEvent } from '../../index.js'
 import { DEFAULT_COLUMNS, DEFAULT_ROWS, frameLines } from './frame.js'
 import { type LayerState, LayerStates } from './layer-states.js'
-import { noticeLine } from './notice.js'
+import { Notices } from './notice.js'
 import { Rate } from './rate.js'
 import type { ProgressRenderer, ProgressStream, ProgressStreams, RendererOptions } from './renderer.js'
 import { doneWords, type Words } from './words.js'
@@ -31,6 +31,7 @@ export class TtyRenderer implements ProgressRenderer {
   readonly #words: Words
   readonly #dryRun: boolean
   readonly #states: LayerStates
+  readonly #told = new Notices()
   /** Every layer of the present image once, in order, with its rate. */
   readonly #rates = new Map<LayerState, Rate | undefined>()
   /** The lines on the screen, as last drawn. */
@@ -48,7 +49,7 @@ export class TtyRenderer implements ProgressRenderer {
   }
 
   event(event: CopyEvent): void {
-    const notice = noticeLine(event)
+    const notice = this.#told.lineFor(event)
     if (notice !== undefined) this.#showNotice(notice)
     const { listed, changed } = this.#states.apply(event)
     if (listed.length > 0) {
