@@ -17,6 +17,7 @@ import { type AskCredential, checkLogin, type LoginCheck } from './login-check.j
 import type { DeadMirrors } from './mirrors.js'
 import { withRedirects } from './redirect.js'
 import { Repository } from './repository.js'
+import { withRequestLimit } from './request-limit.js'
 import { defaultRetryOptions, Retrier, type RetryOptions } from './retry.js'
 import { Secrets, withoutSecrets } from './secrets.js'
 import type { Send } from './send.js'
@@ -98,7 +99,8 @@ export class RegistryClient implements AsyncDisposable {
     // Each hop and each attempt is an exchange of its own to the log; credentials are added above the redirects, which
     // take them off again where a hop leaves the registry.
     const exchange = withLog(transport.send, options.log, secrets)
-    const collected = withoutSecrets(withCollectedBodies(withRedirects(exchange, policy)), secrets)
+    const limited = withRequestLimit(exchange, retryOptions)
+    const collected = withoutSecrets(withCollectedBodies(withRedirects(limited, policy)), secrets)
     const { credentials } = options
     const { now } = retryOptions
     const retried = retrier.wrap(collected)

@@ -10,7 +10,9 @@ const HUB = {
 
 async function pullFrom(headers: Record<string, string>) {
   await using server = await startScripted([[/./, answer(429, headers, 'Too Many Requests')]])
-  const { client, context, delays } = clientOf({ retry: { now: () => 0 } })
+  const { client, context, delays } = clientOf({
+    retry: { now: () => delays.reduce((sum, delayMs) => sum + delayMs, 0) },
+  })
   await using _ = client
   const repository = client.repository(server.host, 'a')
   const error: unknown = await repository.getManifest('1', context).catch((reason: unknown) => reason)

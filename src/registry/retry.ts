@@ -31,7 +31,8 @@ export const defaultRetryOptions: RetryOptions = {
 }
 
 const RETRYABLE = new Set([408, 429, 499, 500, 502, 503, 504, 522])
-const MAXIMUM_RETRY_AFTER_MS = 60_000
+/** What a server asks for beyond this is not waited for (rules R197, R198). */
+export const MAXIMUM_RETRY_AFTER_MS = 60_000
 const MAXIMUM_THROTTLED_ATTEMPTS = 4
 
 /** Whether a status is worth another attempt (rule R237). */

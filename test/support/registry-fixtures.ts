@@ -39,7 +39,12 @@ export function clientOf(options: Partial<RegistryClientOptions> = {}) {
     credentials: anonymous,
     log: line => lines.push(line),
     ...options,
-    retry: { sleep: async delayMs => void delays.push(delayMs), ...options.retry },
+    retry: {
+      sleep: async delayMs => void delays.push(delayMs),
+      // What was slept has passed.
+      now: () => delays.reduce((sum, delayMs) => sum + delayMs, Date.now()),
+      ...options.retry,
+    },
   })
   return { client, lines, events, delays, context: createContext({ emit: event => events.push(event) }) }
 }
