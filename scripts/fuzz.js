@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 
 /** An input that takes longer than this many seconds never ends, for all that anybody would wait. */
-const LONGEST_SECONDS = 30
+const LONGEST_SECONDS = 60
 const MAXIMUM_FINDINGS = 20
 const WORKER = fileURLToPath(new URL('./fuzz/worker.js', import.meta.url))
 

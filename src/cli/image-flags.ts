@@ -6,6 +6,7 @@ import {
   type Platform,
   parseDigest,
   parsePlatform,
+  printable,
   RegctlError,
 } from '../index.js'
 
@@ -65,7 +66,7 @@ export function parseCompression(text: string): LayerCompression {
     (level !== undefined &&
       (algorithm === 'auto' || algorithm === 'keep' || level < 1 || level > HIGHEST_LEVEL[algorithm]))
   if (isWrong) {
-    throw new RegctlError(`"${text}" is not a compression`, {
+    throw new RegctlError(`"${printable(text)}" is not a compression`, {
       kind: 'usage',
       code: 'bad-compression',
       hint: 'Choose auto, keep, gzip, gzip:1 to gzip:9, zstd, or zstd:1 to zstd:19',

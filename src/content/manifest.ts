@@ -3,6 +3,7 @@ import type { Descriptor, Platform } from './descriptor.js'
 import { type Digest, digestOf, isDigest, parseDigest } from './digest.js'
 import { isDeeperThan, MAXIMUM_JSON_DEPTH } from './json-depth.js'
 import { isImageManifestType, isIndexType, isManifestType, isSchema1Type, MediaType } from './media-types.js'
+import { printable } from './printable.js'
 import type { RawManifest } from './store.js'
 
 /** The most bytes of a manifest that are read into memory (rules R28, R235). */
@@ -104,10 +105,13 @@ function typeOf(
         : shaped
   if (type === undefined) return undefined
   if (!isManifestType(type)) {
-    throw new ContentError(`${what} has the media type "${type}", which is not known`, {
-      kind: 'corrupt',
-      code: 'unsupported',
-    })
+    throw new ContentError(
+      `${what} has the media type "${printable(type).slice(0, 200)}", which is not known`,
+      {
+        kind: 'corrupt',
+        code: 'unsupported',
+      },
+    )
   }
   const disagrees =
     (isIndexType(type) && isImage) ||

@@ -1,5 +1,6 @@
 import { algorithmOf, type Digest, hexOf } from '../content/digest.js'
 import { parseJsonObject } from '../content/manifest.js'
+import { printable } from '../content/printable.js'
 import type { FileSet } from '../tar/file-set.js'
 import { LayoutError } from './layout-error.js'
 
@@ -31,7 +32,9 @@ export function checkLayoutFile(bytes: Uint8Array, label: string): void {
   const version = parseJsonObject(bytes, `${LAYOUT_FILE} in ${label}`).imageLayoutVersion
   if (version === VERSION) return
   const found =
-    typeof version === 'string' ? `the layout version "${version.slice(0, 20)}"` : 'no layout version'
+    typeof version === 'string'
+      ? `the layout version "${printable(version.slice(0, 20))}"`
+      : 'no layout version'
   throw new LayoutError(`${LAYOUT_FILE} in ${label} has ${found}, and only ${VERSION} is known`, {
     kind: 'corrupt',
     code: 'bad-layout',

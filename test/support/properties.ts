@@ -43,6 +43,7 @@ export async function unlessRefused<T>(
   } catch (error) {
     if (others.some(other => error instanceof other)) return undefined
     if (!(error instanceof RegctlError)) throw error
+    if (/[\x00-\x1f\x7f]/.test(error.message)) throw new Error(`controls in ${JSON.stringify(error.message)}`)
     if (error.message.length > 10_000) throw new Error(`a message of ${error.message.length} characters`)
     return undefined
   }
