@@ -82,7 +82,11 @@ export class TargetTransfer {
     if (options.noOverwrite) await this.#refuseOverwriting(plan)
     // Layers that are compressed on the way may be on the way already: then the root is surely new, or put again.
     const isEarly = this.source.earlyBlobs !== undefined
-    const standing = isEarly ? new Map<string, Digest>() : findTags(sink, this.#allTags(plan), context)
+    const standing = isEarly
+      ? Promise.resolve(new Map<string, Digest>())
+      : findTags(sink, this.#allTags(plan), context)
+    // It may fail while the question below does (an interruption ends both), and nobody waits for it then.
+    standing.catch(() => {})
     const passOver = new Set(isEarly ? [plan.root.descriptor.digest] : [])
     this.#inPlace = await findInPlace(sink, plan, passOver, context)
     await this.#putBlobs(plan)
