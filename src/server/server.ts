@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { createContext } from '../content/context.js'
 import { MANIFEST_LIMIT_BYTES } from '../content/manifest.js'
 import type { RepositoryCollection } from '../content/store.js'
@@ -66,8 +67,13 @@ export interface RegistryServer extends AsyncDisposable {
    * @throws the system's error (`EADDRINUSE`, `EACCES`) when it can't
    */
   listen(host: string, port: number): Promise<{ host: string; port: number }>
-  /** Ends all connections. Unfinished uploads stay where `uploadDirectory` was given, and go elsewhere. */
-  close(): Promise<void>
+  /**
+   * Takes no more requests, and ends all connections. Unfinished uploads stay where `uploadDirectory` was given, and go
+   * elsewhere.
+   *
+   * @param options.graceMs how long the requests that are under way may go on. Default: 0
+   */
+  close(options?: { graceMs?: number }): Promise<void>
 }
 
 /**
@@ -109,10 +115,14 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
     void work.finally(() => running.delete(work))
   })
 
-  const close = async () => {
+  const close = async ({ graceMs = 0 }: { graceMs?: number } = {}) => {
+    const isClosed = server.listening ? new Promise(resolve => server.close(resolve)) : undefined
+    server.closeIdleConnections()
+    if (graceMs > 0)
+      await Promise.race([Promise.allSettled(running), sleep(graceMs, undefined, { ref: false })])
     closing.abort()
     server.closeAllConnections()
-    if (server.listening) await new Promise(resolve => server.close(resolve))
+    await isClosed
     // Nothing writes to a store any more once this has returned.
     await Promise.allSettled(running)
     await registry.uploads[Symbol.asyncDispose]()
@@ -123,7 +133,7 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
       return await listen(server, host, port)
     },
     close,
-    [Symbol.asyncDispose]: close,
+    [Symbol.asyncDispose]: () => close(),
   }
 }
 
