@@ -14,6 +14,7 @@ import {
   readRegistriesConf,
 } from '../index.js'
 import { readPassword } from './ask-login.js'
+import { tolerateClosedOutputs } from './closed-outputs.js'
 import { durationFlag } from './duration.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
@@ -103,6 +104,11 @@ export abstract class BaseCommand extends Command {
 
   readonly #notices = new Notices()
   #keychain: Promise<CredentialStore> | undefined
+
+  protected override async init(): Promise<void> {
+    tolerateClosedOutputs()
+    await super.init()
+  }
 
   /** Opens the keychain, once. */
   protected readonly openKeychain = (): Promise<CredentialStore> => {

@@ -1,6 +1,10 @@
+/** Ctrl-C, `kill`, and a terminal that was closed. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+const FORCED_EXIT_MS = 2000
+
 /**
- * Turns Ctrl-C and SIGTERM into an aborted signal: the first one cancels, the second one kills. With `dispose`, the
- * process handles signals as before.
+ * Turns Ctrl-C, SIGTERM and SIGHUP into an aborted signal: the first one cancels, the second one kills. With `dispose`,
+ * the process handles signals as before.
  */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController()
@@ -12,8 +16,7 @@ export class Interruption implements Disposable {
   }
 
   constructor() {
-    process.on('SIGINT', this.#handle)
-    process.on('SIGTERM', this.#handle)
+    for (const signal of SIGNALS) process.on(signal, this.#handle)
   }
 
   get signal(): AbortSignal {
@@ -21,9 +24,6 @@ export class Interruption implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    process.off('SIGINT', this.#handle)
-    process.off('SIGTERM', this.#handle)
+    for (const signal of SIGNALS) process.off(signal, this.#handle)
   }
 }
-
-const FORCED_EXIT_MS = 2000

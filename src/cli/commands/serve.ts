@@ -16,6 +16,9 @@ import { BaseCommand, commonFlags } from '../base-command.js'
 import { openServeAccess, serveAccessFlags } from '../serve-access.js'
 import { openServeTls, serveTlsFlags, trustText } from '../serve-tls.js'
 
+/** How long what runs may go on after Ctrl-C; the process ends after two seconds in any case. */
+const GRACE_MS = 1500
+
 export default class Serve extends BaseCommand {
   static override summary = 'Run a registry on this machine'
 
@@ -80,6 +83,7 @@ the certificate is made once and kept, so it has to be trusted only once.`
       this.printJson({ address, tls: tls !== undefined, ...(caFile !== undefined && { caFile }) })
     else process.stdout.write(`Serving on ${tls === undefined ? 'http' : 'https'}://${address}\n`)
     await new Promise(resolve => this.interruption.signal.addEventListener('abort', resolve, { once: true }))
+    await server.close({ graceMs: GRACE_MS })
   }
 
   async #openRepositories(
