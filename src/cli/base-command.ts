@@ -3,6 +3,7 @@ import {
   type CopyEvent,
   type CredentialChain,
   type CredentialStore,
+  cacheFolder,
   createCredentialLookup,
   createTrust,
   openKeychain,
@@ -145,6 +146,7 @@ export abstract class BaseCommand extends Command {
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
       ...(flags['stall-timeout'] !== undefined && { stallTimeoutMs: flags['stall-timeout'] }),
+      stateFolder: cacheFolder(places),
       routes: new Routes(await readRegistriesConf(places), settings.hubMirrors),
       proxyFor: proxiesFrom(process.env),
       trust: createTrust({

@@ -1,5 +1,6 @@
 import type { Context } from '../content/store.js'
 import { readErrorBody } from './error-body.js'
+import type { OpenUploads } from './open-uploads.js'
 import { explainRateLimit } from './rate-limit.js'
 import { RegistryError, waysToLogIn } from './registry-error.js'
 import type { Retrier } from './retry.js'
@@ -17,6 +18,8 @@ export interface ClientAccess {
   readonly policy: UrlPolicy
   /** How much at once gets through to each registry. */
   readonly uploadLimits: UploadLimits
+  /** Remembers uploads from run to run; undefined when nothing is remembered. */
+  readonly openUploads: OpenUploads | undefined
   endpointOf(registry: string, context: Context): Promise<Endpoint>
 }
 

@@ -1,5 +1,6 @@
 import type { BlobContent, Context } from '../content/store.js'
 import { InterruptedError } from '../errors.js'
+import { WORTH_KEEPING_BYTES } from '../files/partial-file.js'
 import type { RepositoryAccess } from './access.js'
 import { headBlob } from './blobs.js'
 import { RegistryError } from './registry-error.js'
@@ -20,6 +21,7 @@ import {
   askOffset,
   cancelUpload,
   locationOf,
+  resumeLeft,
   startUpload,
   tryMount,
   type UploadSession,
@@ -59,12 +61,21 @@ export async function uploadBlob(
   if (first === 'mounted') return 'mounted'
   const source = new UploadSource(blob)
   const limit = repository.client.uploadLimits.of(repository.registry)
+  const memory = await rememberUpload(repository, blob, context)
   try {
-    await new BlobUpload({ repository, blob, source, limit, operation, context }).run(first)
+    await new BlobUpload({ repository, blob, source, limit, memory, operation, context }).run(first)
     return 'copied'
   } finally {
     source.close()
+    memory?.release()
   }
+}
+
+async function rememberUpload(repository: RepositoryAccess, { descriptor }: BlobContent, context: Context) {
+  const { client, registry, name } = repository
+  if (client.openUploads === undefined) return undefined
+  const { origin } = (await client.endpointOf(registry, context)).base
+  return await client.openUploads.claim({ origin, repository: name, ...descriptor })
 }
 
 /** The upload of one blob, through as many requests and sessions as it takes. */
@@ -90,14 +101,29 @@ class BlobUpload {
 
   /** @param first an upload that is open already */
   async run(first: UploadSession | undefined): Promise<void> {
-    let session = first ?? (await this.#start())
+    let session = (await this.#resumeLeft(first)) ?? first ?? (await this.#start())
     for (;;) {
+      await this.#work.memory?.save(session.location, session.acknowledged)
       const failure = await this.#send(session)
-      if (failure === undefined) return
-      const next = await this.#recover(session, failure)
-      if (next === undefined) return
+      const next = failure && (await this.#recover(session, failure))
+      if (next === undefined) break
       session = next
     }
+    await this.#work.memory?.forget()
+  }
+
+  /** Goes on with what an earlier run left. */
+  async #resumeLeft(first: UploadSession | undefined): Promise<UploadSession | undefined> {
+    const { repository, blob, memory, operation, context } = this.#work
+    const { size } = blob.descriptor
+    if (memory?.left === undefined) return undefined
+    const session = await resumeLeft(repository, memory.left, size, operation, context)
+    if (session === undefined) return undefined
+    if (first !== undefined) await cancelUpload(repository, first)
+    const offset = session.acknowledged
+    this.#resumedAt = offset
+    context.emit({ type: 'resuming', operation, offset, size })
+    return session
   }
 
   async #start(): Promise<UploadSession> {
@@ -120,7 +146,7 @@ class BlobUpload {
       return undefined
     } catch (error) {
       if (error instanceof RegistryError && mayBeMended(error)) return { error }
-      await this.#giveUp(session)
+      await this.#leave(session, error)
       throw error instanceof BodySourceError ? error.cause : error
     }
   }
@@ -144,11 +170,11 @@ class BlobUpload {
       }
       this.#countRestart(session, failure, advice)
     } catch (error) {
-      await this.#giveUp(session)
+      await this.#leave(session, error instanceof InterruptedError ? error : failure.error)
       // What went wrong first tells more than what went wrong while looking how to go on.
       throw error instanceof InterruptedError ? error : failure.error
     }
-    await this.#giveUp(session)
+    await cancelUpload(repository, session)
     return await this.#start()
   }
 
@@ -230,7 +256,13 @@ class BlobUpload {
     }
   }
 
-  async #giveUp(session: UploadSession): Promise<void> {
-    await cancelUpload(this.#work.repository, session, this.#work.context.signal.aborted)
+  /** Leaves an upload that breaks off to the next run where that is worth it, and cancels it else. */
+  async #leave(session: UploadSession, error: unknown): Promise<void> {
+    const { repository, memory, context } = this.#work
+    const isBroken =
+      error instanceof InterruptedError || (error instanceof RegistryError && isBreak({ error }))
+    if (memory !== undefined && isBroken && session.sent >= WORTH_KEEPING_BYTES) return
+    await memory?.forget()
+    await cancelUpload(repository, session, context.signal.aborted)
   }
 }

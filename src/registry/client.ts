@@ -1,4 +1,5 @@
 import type { LookupFunction } from 'node:net'
+import { join } from 'node:path'
 import { InsecureRegistries } from '../config/insecure-registries.js'
 import type { ProxyDecision } from '../config/proxies.js'
 import type { Place, Routes } from '../config/routes.js'
@@ -15,6 +16,7 @@ import { KnownBlobs } from './known-blobs.js'
 import { withLog } from './log.js'
 import { type AskCredential, checkLogin, type LoginCheck } from './login-check.js'
 import type { DeadMirrors } from './mirrors.js'
+import { OpenUploads } from './open-uploads.js'
 import { withRedirects } from './redirect.js'
 import { Repository } from './repository.js'
 import { withRequestLimit } from './request-limit.js'
@@ -52,6 +54,11 @@ export interface RegistryClientOptions {
    * for ever. A minute when not given. The whole time of a transfer is never limited.
    */
   stallTimeoutMs?: number
+  /**
+   * Where it remembers what the next run can go on with: unfinished uploads. Only its user may read what is there, and it may
+   * vanish at any time. Nothing is remembered when not given. See `cacheFolder`.
+   */
+  stateFolder?: string
   /** Replaces some of the numbers and functions of the retries. */
   retry?: Partial<RetryOptions>
 }
@@ -101,7 +108,7 @@ export class RegistryClient implements AsyncDisposable {
     const exchange = withLog(transport.send, options.log, secrets)
     const limited = withRequestLimit(exchange, retryOptions)
     const collected = withoutSecrets(withCollectedBodies(withRedirects(limited, policy)), secrets)
-    const { credentials } = options
+    const { credentials, stateFolder } = options
     const { now } = retryOptions
     const retried = retrier.wrap(collected)
     const authenticator = new Authenticator(retried, { credentials, policy, secrets, now })
@@ -113,6 +120,7 @@ export class RegistryClient implements AsyncDisposable {
       retrier,
       policy,
       uploadLimits: new UploadLimits(),
+      openUploads: stateFolder === undefined ? undefined : new OpenUploads(join(stateFolder, 'uploads')),
       endpointOf: (registry, context) => hosts.endpointOf(registry, context),
     }
     const endpointOf: ClientAccess['endpointOf'] = (registry, context) =>

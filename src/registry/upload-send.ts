@@ -1,5 +1,6 @@
 import type { BlobContent, Context } from '../content/store.js'
 import { type RepositoryAccess, sendTo } from './access.js'
+import type { OpenUpload } from './open-uploads.js'
 import { RegistryError } from './registry-error.js'
 import { discard, headerOf, isSuccess, type RegistryRequest, type RegistryResponse } from './send.js'
 import type { UploadLimit } from './upload-limits.js'
@@ -14,6 +15,8 @@ export interface UploadWork {
   readonly blob: BlobContent
   readonly source: UploadSource
   readonly limit: UploadLimit
+  /** Remembers the upload for the next run; undefined when nothing is remembered. */
+  readonly memory: OpenUpload | undefined
   /** For messages: `push of blob sha256:… to localhost:5000/app`. */
   readonly operation: string
   readonly context: Context
@@ -79,6 +82,7 @@ async function patch(work: UploadWork, session: UploadSession): Promise<UploadAn
   const offset = offsetAfterChunk(headerOf(response, 'range'), end)
   if (offset === undefined) throw strangeUpload(request, response)
   session.acknowledged = offset
+  await work.memory?.save(session.location, offset)
   return answer
 }
 

@@ -3,6 +3,7 @@ import { algorithmOf, type Digest } from '../content/digest.js'
 import type { Context } from '../content/store.js'
 import { InterruptedError } from '../errors.js'
 import { type RepositoryAccess, responseError, sendTo } from './access.js'
+import type { LeftUpload } from './open-uploads.js'
 import { RegistryError } from './registry-error.js'
 import { discard, headerOf, isSuccess, type RegistryRequest, type RegistryResponse } from './send.js'
 import { uploadedBytes } from './upload-range.js'
@@ -26,6 +27,8 @@ export interface UploadSession {
 
 /** How long a cancelled upload is waited for: less than the time that an interrupted run has to end. */
 const CANCEL_TIMEOUT_MS = 5_000
+/** A status that only may be of use is asked for again just because a kept connection was closed (rule R250). */
+const STALE_CONNECTION_ATTEMPTS = 2
 const HURRIED_CANCEL_TIMEOUT_MS = 1_500
 
 /**
@@ -137,6 +140,35 @@ function badLocation(request: RegistryRequest, response: RegistryResponse, outco
 }
 
 /**
+ * The upload that an earlier run left, as far as the registry confirms it (rule R200). It is asked once, and its Location
+ * checked like one that the registry just gave.
+ *
+ * @returns undefined when there is nothing to go on with
+ * @throws InterruptedError
+ */
+export async function resumeLeft(
+  repository: RepositoryAccess,
+  left: LeftUpload,
+  size: number,
+  operation: string,
+  context: Context,
+): Promise<UploadSession | undefined> {
+  try {
+    const { client, registry } = repository
+    const endpoint = await client.endpointOf(registry, context)
+    const location = resolveServerUrl(left.location, endpoint.base, endpoint, 'Location', client.policy)
+    const chunkLimits = { least: 0, most: Number.POSITIVE_INFINITY }
+    const session = { location, acknowledged: 0, sent: 0, requested: 0, isPartial: true, chunkLimits }
+    const offset = await askOffset(repository, session, size, operation, context, STALE_CONNECTION_ATTEMPTS)
+    if (offset === undefined || offset === 0) return undefined
+    return Object.assign(session, { acknowledged: offset, sent: offset })
+  } catch (error) {
+    if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
+    return undefined
+  }
+}
+
+/**
  * Asks how far an upload is (distribution-spec, Pushing a blob in chunks, GET Location; rules R49, R58).
  *
  * @param limitBytes more than this can't be there
@@ -149,9 +181,11 @@ export async function askOffset(
   limitBytes: number,
   operation: string,
   context: Context,
+  attempts?: number,
 ): Promise<number | undefined> {
   const fields = { operation, method: 'GET', target: session.location, access: 'push' } as const
-  const { request, response } = await sendTo(repository, fields, context)
+  const asked = attempts === undefined ? fields : { ...fields, attempts }
+  const { request, response } = await sendTo(repository, asked, context)
   discard(response)
   if (response.status !== 204 && response.status !== 200) return undefined
   const offset = uploadedBytes(headerOf(response, 'range'), limitBytes)

@@ -20,6 +20,10 @@ export interface FragileOptions {
   statusAnswer?: number
   /** Replaces the answer to the n-th PUT or PATCH, counted from 1; its body was read. Undefined leaves it as it is. */
   instead?: (count: number, method: string) => { status: number; body?: string; range?: string } | undefined
+  /** What follows the path of each Location. */
+  query?: string
+  /** It reads bodies and never answers them. */
+  silent?: boolean
   /** Headers of the answer to the POST. */
   opened?: Record<string, string>
 }
@@ -34,6 +38,10 @@ export interface FragileRequest {
 export interface FragileRegistry extends AsyncDisposable {
   readonly host: string
   readonly requests: FragileRequest[]
+  /** What it does otherwise from now on can be changed. */
+  readonly options: FragileOptions
+  /** Changes a byte of the upload. */
+  damage(): void
   /** `METHOD first-last` of each request with a body, and of the PUT at the end. */
   bodies(): string[]
   /** How many bytes of bodies came. */
@@ -57,7 +65,7 @@ export async function startFragile(options: FragileOptions = {}): Promise<Fragil
 
   const state = (shown = range(upload?.bytes.length ?? 0)): Record<string, string> => {
     if (upload === undefined) return {}
-    return { location: `/uploads/${upload.id}`, ...(shown !== '' && { range: shown }) }
+    return { location: `/uploads/${upload.id}${options.query ?? ''}`, ...(shown !== '' && { range: shown }) }
   }
 
   async function receive(request: IncomingMessage, response: ServerResponse, seen: FragileRequest) {
@@ -80,6 +88,7 @@ export async function startFragile(options: FragileOptions = {}): Promise<Fragil
     } catch {
       // The client went away.
     }
+    if (options.silent === true) return
     if (isTooLarge) return void response.writeHead(413).end()
     if (upload === undefined) return void response.writeHead(404).end()
     if (isStrayed) return void response.writeHead(416, state()).end()
@@ -129,6 +138,8 @@ export async function startFragile(options: FragileOptions = {}): Promise<Fragil
   return {
     host: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     requests,
+    options,
+    damage: () => void upload?.bytes.write('damaged'),
     blobs,
     bodies: () => shown,
     received: () => requests.reduce((sum, { bytes }) => sum + bytes, 0),
