@@ -5,7 +5,7 @@ import { digestOf } from '../../src/content/digest.js'
 import type { CopyEvent } from '../../src/content/events.js'
 import { MemoryCollection } from '../../src/content/memory-collection.js'
 import type { BlobContent } from '../../src/content/store.js'
-import { blobContent } from '../../src/copy/transfer.js'
+import { transferBlob } from '../../src/copy/transfer.js'
 import { anonymous } from '../../src/credentials/credential-store.js'
 import { RegistryClient, type RegistryClientOptions } from '../../src/registry/client.js'
 import { createRegistryServer } from '../../src/server/server.js'
@@ -72,10 +72,11 @@ describe('uploads to regctl serve', () => {
     const source = use(await startFaultyProxy(from, { cuts: { down: 9 * MIB, times: 3 } }))
     const target = use(await startFaultyProxy(to, { cuts: { up: 6 * MIB, times: 5 } }))
     const client = clientOf()
-    const context = createContext()
-    const blob = blobContent(client.repository(source.host, 'app'), DESCRIPTOR, target.host, context)
-    await client.repository(target.host, 'app').putBlob(blob, context)
-    expect(await clientOf().repository(to, 'app').statBlob(DESCRIPTOR.digest, context)).toBe(BYTES.length)
+    const [origin, sink] = [client.repository(source.host, 'app'), client.repository(target.host, 'app')]
+    await transferBlob(origin, sink, DESCRIPTOR, createContext())
+    expect(await clientOf().repository(to, 'app').statBlob(DESCRIPTOR.digest, createContext())).toBe(
+      BYTES.length,
+    )
     expect(target.bytesUp()).toBeLessThan(BYTES.length + 5 * LOST_BYTES)
   })
 
