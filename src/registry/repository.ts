@@ -17,6 +17,9 @@ import { listReferrers } from './referrers.js'
 import { recordReferrer } from './referrers-fallback.js'
 import { listTags } from './tags.js'
 
+/** Up to this size it takes longer to ask for a blob than to send it. */
+const LOOKUP_BY_MOUNT_BYTES = 256 * 1024
+
 /**
  * One repository of a registry (OCI distribution-spec 1.1). Made by {@link RegistryClient.repository}, which also closes
  * the connections: disposing a repository does nothing.
@@ -174,6 +177,8 @@ export class Repository implements Store, RepositoryAccess {
     const { descriptor } = blob
     const { digest, size } = descriptor
     if (this.#known.has(this.registry, descriptor, this.name)) return 'exists'
+    const from = this.#mountSource(blob)
+    if (from === undefined && size <= LOOKUP_BY_MOUNT_BYTES) return await this.#putSmallBlob(blob, context)
     const status = await headBlob(this, digest, 'push', context)
     if (status.state === 'present' && (status.size ?? size) === size) {
       this.#known.add(this.registry, descriptor, this.name)
@@ -183,11 +188,20 @@ export class Repository implements Store, RepositoryAccess {
       const message = `${this.label} has blob ${digest} with ${status.size} bytes instead of ${size}; it is sent again`
       context.emit({ type: 'warning', message })
     }
-    const from = this.#mountSource(blob)
     const result = await uploadBlob(this, blob, from, context)
     if (result === 'mounted' && from !== undefined) this.#mounted.set(digest, from)
     this.#known.add(this.registry, descriptor, this.name)
     return result
+  }
+
+  /**
+   * One request both asks whether a blob is there and begins its upload where it is not: a mount from the repository itself.
+   * A registry that mounts nothing gets it again.
+   */
+  async #putSmallBlob(blob: BlobContent, context: Context): Promise<'copied' | 'exists'> {
+    const result = await uploadBlob(this, blob, this.name, context)
+    this.#known.add(this.registry, blob.descriptor, this.name)
+    return result === 'mounted' ? 'exists' : result
   }
 
   /** The repository of the same registry that a blob was mounted from in this run; undefined when it was not. */

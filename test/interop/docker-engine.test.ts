@@ -98,7 +98,10 @@ describe.skipIf(missing !== undefined)('beside a Docker Engine', () => {
       expect(ours).toEqual({ ...theirs, header: ours.header, digest: ours.digest, size: ours.size })
       const requests = (await registry.requests()).slice(before)
       expect(requests.length).toBeGreaterThan(0)
-      expect(requests.filter(({ method, path }) => method !== 'HEAD' && path.includes('/blobs/'))).toEqual([])
+      // Small layers are asked for by a mount from the repository itself.
+      const isLook = ({ method, path, status }: (typeof requests)[number]) =>
+        method === 'HEAD' || (path.includes('?mount=') && status === 201)
+      expect(requests.filter(one => one.path.includes('/blobs/') && !isLook(one))).toEqual([])
     })
 
     it('is mounted into a second repository, and said to be in the same words', async () => {
