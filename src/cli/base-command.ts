@@ -104,11 +104,19 @@ export abstract class BaseCommand extends Command {
   protected readonly interruption = new Interruption()
 
   readonly #notices = new Notices()
+  /** What the command does when it is run again after it was stopped. Ends a sentence. */
+  protected readonly whenRepeated: string = 'it starts from the beginning'
+
   #keychain: Promise<CredentialStore> | undefined
 
   protected override async init(): Promise<void> {
     tolerateClosedOutputs()
     await super.init()
+  }
+
+  /** {@link whenRepeated}, once the user has stopped it; see `describeError`. */
+  protected get interrupted(): string | false {
+    return this.interruption.signal.aborted && this.whenRepeated
   }
 
   /** Opens the keychain, once. */
@@ -185,7 +193,7 @@ export abstract class BaseCommand extends Command {
    * @param errors undefined for what went well. With `--json` they are in the document already, and not shown again
    */
   protected reportErrors(errors: readonly unknown[], flags: { debug: boolean; json: boolean }): void {
-    const interrupted = this.interruption.signal.aborted
+    const { interrupted } = this
     for (const error of new Set(errors)) {
       if (error === undefined) continue
       process.exitCode ??= EXIT_CODES[describeError(error, interrupted).kind]
@@ -194,7 +202,7 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override async catch(error: unknown): Promise<void> {
-    const interrupted = this.interruption.signal.aborted
+    const { interrupted } = this
     if ((error as { oclif?: { exit?: number } }).oclif?.exit === 0) throw error
     if (this.argv.includes('--json')) this.printJson({ error: describeError(error, interrupted) })
     process.exitCode = printError(error, { debug: this.argv.includes('--debug'), interrupted })

@@ -51,7 +51,7 @@ export abstract class ListCommand extends BaseCommand {
     // Whoever reads has enough, as `head` has: that is no failure.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return
     if (!this.#isOpen) return await super.catch(error)
-    const interrupted = this.interruption.signal.aborted
+    const { interrupted } = this
     const report = JSON.stringify(describeError(error, interrupted), undefined, 2).replaceAll('\n', '\n  ')
     process.stdout.write(`\n  ],\n  "error": ${report}\n}\n`)
     process.exitCode = printError(error, { debug: this.argv.includes('--debug'), interrupted })

@@ -63,7 +63,10 @@ describe('errors as they are shown', () => {
   })
 
   it('are an interruption after Ctrl-C, whatever failed because of it', () => {
-    expect(describeError(new Error('socket closed'), true)).toMatchObject({ kind: 'interrupted' })
+    expect(describeError(new Error('socket closed'), 'it starts anew')).toMatchObject({
+      kind: 'interrupted',
+      hint: 'Run the same command again: it starts anew',
+    })
     const aborted = Object.assign(new Error('aborted'), { name: 'AbortError' })
     expect(describeError(aborted)).toMatchObject({ kind: 'interrupted', message: 'interrupted' })
   })

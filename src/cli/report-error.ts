@@ -10,15 +10,15 @@ export interface ErrorReport {
   hint?: string
 }
 
-/** What to tell of anything that was thrown. An error that we don't know is a mistake of ours, and says so. */
-export function describeError(error: unknown, interrupted = false): ErrorReport {
-  if (interrupted || (error instanceof Error && error.name === 'AbortError')) {
-    return {
-      kind: 'interrupted',
-      code: 'interrupted',
-      message: 'interrupted',
-      hint: 'Run the same command again: what is in place already is not sent again',
-    }
+/**
+ * What to tell of anything that was thrown. An error that we don't know is a mistake of ours, and says so.
+ *
+ * @param interrupted what the same command does when it is run again, where the user has stopped it; else false
+ */
+export function describeError(error: unknown, interrupted: string | false = false): ErrorReport {
+  if (interrupted !== false || (error instanceof Error && error.name === 'AbortError')) {
+    const hint = `Run the same command again${interrupted === false ? '' : `: ${interrupted}`}`
+    return { kind: 'interrupted', code: 'interrupted', message: 'interrupted', hint }
   }
   if (error instanceof RegctlError) {
     const { kind, code, message, hint } = error
@@ -49,7 +49,10 @@ export function describeError(error: unknown, interrupted = false): ErrorReport 
 }
 
 /** Prints an error in its two lines and returns the exit code. The stack comes only with `debug`. */
-export function printError(error: unknown, options: { debug: boolean; interrupted?: boolean }): number {
+export function printError(
+  error: unknown,
+  options: { debug: boolean; interrupted?: string | false },
+): number {
   process.stderr.write(errorLines(error, options.interrupted))
   if (options.debug) {
     for (let cause = error; cause instanceof Error; cause = cause.cause)
@@ -59,7 +62,7 @@ export function printError(error: unknown, options: { debug: boolean; interrupte
 }
 
 /** An error in one line, and its hint in another. */
-export function errorLines(error: unknown, interrupted = false): string {
+export function errorLines(error: unknown, interrupted: string | false = false): string {
   const { message, hint } = describeError(error, interrupted)
   return `error: ${message}\n${hint === undefined ? '' : `hint: ${hint}\n`}`
 }

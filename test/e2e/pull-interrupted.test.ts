@@ -82,8 +82,7 @@ describe('a pull that is interrupted', () => {
       const { code, stderr } = await interrupt(registry, out, '--format', format, ...flags)
       expect({ code, stderr }).toEqual({
         code: 130,
-        stderr:
-          'error: interrupted\nhint: Run the same command again: what is in place already is not sent again\n',
+        stderr: 'error: interrupted\nhint: Run the same command again: it goes on where this one stopped\n',
       })
       expect(await readdir(here.path)).toEqual([])
     },

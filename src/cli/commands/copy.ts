@@ -59,6 +59,8 @@ destinations are served in one run: the source is read once, and one that fails 
 
   static override flags = copyFlags
 
+  protected override readonly whenRepeated = 'it goes on where this one stopped'
+
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Copy)
     const [from, ...to] = await Promise.all((argv as string[]).map(text => parseLocator(text, 'registry')))
@@ -130,7 +132,7 @@ destinations are served in one run: the source is read once, and one that fails 
   }
 
   #exitCode(error: unknown): number {
-    return EXIT_CODES[describeError(error, this.interruption.signal.aborted).kind]
+    return EXIT_CODES[describeError(error, this.interrupted).kind]
   }
 
   /** Tells each error once, and ends with the exit code of the first. */
@@ -139,7 +141,7 @@ destinations are served in one run: the source is read once, and one that fails 
     if (distinct.length === 0) return
     process.exitCode = this.#exitCode(distinct[0])
     if (flags.json) return
-    const interrupted = this.interruption.signal.aborted
+    const { interrupted } = this
     for (const error of distinct) printError(error, { debug: flags.debug, interrupted })
   }
 }

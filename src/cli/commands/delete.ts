@@ -48,6 +48,8 @@ export default class Delete extends BaseCommand {
     }),
   }
 
+  protected override readonly whenRepeated = 'what is done already is not done again'
+
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Delete)
     const dryRun = flags['dry-run'] === true

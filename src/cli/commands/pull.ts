@@ -79,6 +79,8 @@ export default class Pull extends BaseCommand {
     }),
   }
 
+  protected override readonly whenRepeated = 'it goes on where this one stopped'
+
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Pull)
     const plan = await planPull(argv as string[], flags)

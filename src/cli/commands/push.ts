@@ -83,6 +83,8 @@ for names. Several are served in one run: the source is read once and each regis
     }),
   }
 
+  protected override readonly whenRepeated = 'it goes on where this one stopped'
+
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Push)
     const [source = '', ...references] = argv as string[]
@@ -158,7 +160,7 @@ for names. Several are served in one run: the source is read once and each regis
       }
     }
     if (failed === undefined) return
-    const interrupted = this.interruption.signal.aborted
+    const { interrupted } = this
     process.exitCode = EXIT_CODES[describeError(failed.error, interrupted).kind]
     if (flags.json) return
     // What is wrong with the image is wrong for each of its targets, and told once.

@@ -36,6 +36,8 @@ export default class Tag extends BaseCommand {
     quiet: Flags.boolean({ char: 'q', description: 'Print only the digest reference', helpGroup: 'OUTPUT' }),
   }
 
+  protected override readonly whenRepeated = 'what is done already is not done again'
+
   async run(): Promise<void> {
     const { argv, flags } = await this.parse(Tag)
     const [image = '', ...names] = argv as string[]
