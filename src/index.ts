@@ -65,6 +65,7 @@ export type { CheckFinding, CheckName } from './doctor/finding.js'
 export { type ErrorKind, InterruptedError, messageOf, RegctlError } from './errors.js'
 export { type ExportOptions, type ExportResult, exportImage } from './export/export-image.js'
 export { cacheFolder } from './files/cache-folder.js'
+export { explainDiskError } from './files/disk-error.js'
 export { LayoutCollection } from './layout/layout-collection.js'
 export { LayoutStore } from './layout/layout-store.js'
 export {

@@ -50,7 +50,9 @@ describe('errors as they are shown', () => {
     })
     expect(describeError(error)).toMatchObject({ kind: 'not-found', code: 'enoent' })
     const full = Object.assign(new Error('ENOSPC: no space'), { code: 'ENOSPC', syscall: 'write' })
-    expect(describeError(full)).toMatchObject({ kind: 'failed', code: 'enospc' })
+    expect(describeError(full)).toMatchObject({ kind: 'failed', code: 'disk-full' })
+    const locked = Object.assign(new Error('EROFS: open'), { code: 'EROFS', syscall: 'open', path: '/cd/x' })
+    expect(describeError(locked).message).toBe("/cd/x can't be written: its disk is read-only")
   })
 
   it('are a mistake of ours where we know no better', () => {

@@ -1,6 +1,9 @@
 import { Errors } from '@oclif/core'
-import { type ErrorKind, printable, RegctlError } from '../index.js'
+import { type ErrorKind, explainDiskError, printable, RegctlError } from '../index.js'
 import { EXIT_CODES } from './exit-codes.js'
+
+/** What a system says of a disk rather than of a file. */
+const DISK_CODES = new Set(['ENOSPC', 'EDQUOT', 'EROFS'])
 
 /** An error as it is shown, and as `--json` gives it. */
 export interface ErrorReport {
@@ -38,6 +41,8 @@ export function describeError(error: unknown, interrupted: string | false = fals
     }
   }
   const message = error instanceof Error ? error.message : String(error)
+  if (isSystemError(error) && DISK_CODES.has(error.code))
+    return describeError(explainDiskError(error, error.path ?? 'what was being written'))
   if (isSystemError(error))
     return { kind: systemKind(error.code), code: error.code.toLowerCase(), message: printable(message) }
   return {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, Digester } from '../content/digest.js'
+import { explainDiskError } from '../files/disk-error.js'
 
 /** A file in the spool, by the digest and size of its bytes. */
 export interface SpooledBytes {
@@ -37,9 +38,12 @@ export class Spool implements AsyncDisposable {
     this.#folder ??= mkdtemp(join(this.#parent, 'regctl-spool-'))
     const path = join(await this.#folder, `${this.#count++}`)
     const digester = new Digester()
-    await pipeline(content, hashing(digester), createWriteStream(path, { flags: 'wx', mode: 0o600 }), {
-      signal,
-    })
+    const output = createWriteStream(path, { flags: 'wx', mode: 0o600 })
+    try {
+      await pipeline(content, hashing(digester), output, { signal })
+    } catch (error) {
+      throw explainDiskError(error, path)
+    }
     return {
       digest: digester.digest(),
       size: digester.size,

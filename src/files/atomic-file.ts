@@ -3,6 +3,7 @@ import { constants } from 'node:fs'
 import { copyFile, type FileHandle, open, readdir, rename, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
+import { explainDiskError } from './disk-error.js'
 import { FileError } from './file-error.js'
 
 /** Does not follow a link in the last part of a path (rule R224). Windows has no such flag, and few links. */
@@ -77,7 +78,7 @@ export async function replaceFile(path: string, bytes: Uint8Array, mode = READAB
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
-    throw error
+    throw explainDiskError(error, path)
   }
   await syncFolder(dirname(path))
 }

@@ -19,7 +19,7 @@ export function explainDiskError(error: unknown, path: string, size?: number, hi
   if (error instanceof FileError) return error
   const code = systemCodeOf(error)
   if (isDiskFull(error)) {
-    const need = size === undefined ? '' : `: ${size} bytes are needed for one blob`
+    const need = size === undefined ? '' : `: it takes ${size} bytes`
     return new FileError(`no space is left for ${path}${need}`, {
       kind: 'failed',
       code: 'disk-full',

@@ -1,12 +1,12 @@
 import { setMaxListeners } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
 import { type Expected, isMismatch, verifyStream } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { isDiskFull } from './disk-error.js'
+import { explainDiskError, isDiskFull } from './disk-error.js'
 import { isAbandoned, ownedName, release } from './owned-name.js'
 
 /** Less than this is sooner downloaded again than looked for. */
@@ -113,20 +113,26 @@ async function fill(
   signal: AbortSignal,
   durable: boolean,
 ): Promise<void> {
-  const file = await open(path, OPEN_FLAGS, 0o644)
+  const { size } = content.expected
+  const file = await onDisk(path, size, open(path, OPEN_FLAGS, 0o644))
   try {
-    if (!(await goOn(file, content, signal))) {
+    if (!(await goOn(path, file, content, signal))) {
       await file.truncate(0)
-      await append(file, content, new Digester(algorithmOf(content.expected.digest)), signal)
+      await append(path, file, content, new Digester(algorithmOf(content.expected.digest)), signal)
     }
-    if (durable) await file.sync()
+    if (durable) await onDisk(path, size, file.sync())
   } finally {
     await file.close()
   }
 }
 
 /** Adds what is missing to what is there. @returns false when there is nothing to go on with, or it was wrong */
-async function goOn(file: FileHandle, content: FileContent, signal: AbortSignal): Promise<boolean> {
+async function goOn(
+  path: string,
+  file: FileHandle,
+  content: FileContent,
+  signal: AbortSignal,
+): Promise<boolean> {
   const { digest, size } = content.expected
   const present = (await file.stat()).size
   if (present === 0 || present > size) return false
@@ -134,7 +140,7 @@ async function goOn(file: FileHandle, content: FileContent, signal: AbortSignal)
   await hash(file, hashed, signal)
   content.resuming?.(hashed.size)
   try {
-    await append(file, content, hashed, signal)
+    await append(path, file, content, hashed, signal)
     return true
   } catch (error) {
     if (isMismatch(error)) return false
@@ -154,6 +160,7 @@ async function hash(file: FileHandle, digester: Digester, signal: AbortSignal): 
 
 /** Writes what follows the bytes that were hashed. */
 async function append(
+  path: string,
   file: FileHandle,
   { open, expected, what }: FileContent,
   hashed: Digester,
@@ -163,15 +170,26 @@ async function append(
   // Each transfer listens, and there may be many at once.
   setMaxListeners(0, signal)
   const stream = addAbortSignal(signal, verifyStream(await open(offset), expected, what, hashed))
-  for await (const chunk of stream as AsyncIterable<Buffer>) offset += await writeAll(file, chunk, offset)
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    await onDisk(path, expected.size, writeAll(file, chunk, offset))
+    offset += chunk.length
+  }
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<number> {
+/** Tells a failure of the disk from one of where the bytes come from. */
+async function onDisk<T>(path: string, size: number, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (error) {
+    throw explainDiskError(error, dirname(path), size)
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
   for (let done = 0; done < chunk.length; ) {
     const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done)
     done += bytesWritten
   }
-  return chunk.length
 }
 
 async function isWorthKeeping(path: string): Promise<boolean> {

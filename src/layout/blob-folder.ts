@@ -228,3 +228,9 @@ export async function blobNames(folder: string): Promise<string[]> {
   )
   return names.flat()
 }
+
+/** The bytes of all blobs of a layout. */
+export async function sizeOfBlobs(folder: string): Promise<number> {
+  const sizes = (await blobNames(folder)).map(async name => (await lstat(join(folder, name))).size)
+  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
+}

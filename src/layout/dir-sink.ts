@@ -8,7 +8,7 @@ import { verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { moveSynced, syncFolder, writeSynced } from '../files/atomic-file.js'
 import { explainDiskError } from '../files/disk-error.js'
-import { BlobFolder, blobNames, contentOf } from './blob-folder.js'
+import { BlobFolder, blobNames, contentOf, sizeOfBlobs } from './blob-folder.js'
 import { manifestFile, ROOT_FILE, VERSION_FILE, VERSION_TEXT } from './dir-format.js'
 import { GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { checkSignal, LayoutError } from './layout-error.js'
@@ -71,7 +71,7 @@ export class DirSink implements Sink {
       await this.#blobs.write(contentOf(blob, context), context.signal)
     } catch (error) {
       checkSignal(context)
-      throw explainDiskError(error, this.#gathering.path, descriptor.size)
+      throw error
     }
     return 'copied'
   }
@@ -97,7 +97,7 @@ export class DirSink implements Sink {
       await this.#write(root)
       this.#gathering.finish()
     } catch (error) {
-      throw explainDiskError(error, this.#target)
+      throw explainDiskError(error, this.#target, await sizeOfBlobs(this.#gathered))
     }
   }
 

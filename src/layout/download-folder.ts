@@ -10,6 +10,8 @@ import { Staging } from './staging.js'
 const RUN_PREFIX = 'run'
 /** A cache on another disk than the target is used when this much is free there, or as much as at the target. */
 const ENOUGH_BYTES = 10 * 1024 ** 3
+/** With less than this a disk counts as full. */
+const ROOM_BYTES = 256 * 1024 ** 2
 
 /** A folder in which images are gathered before they are written as a whole. */
 export interface GatheringFolder extends AsyncDisposable {
@@ -67,6 +69,10 @@ async function existing(folder: string): Promise<string> {
   return found !== undefined || dirname(folder) === folder ? folder : await existing(dirname(folder))
 }
 
+async function hasRoom(folder: string): Promise<boolean> {
+  return (await freeBytes(folder).catch(() => 0)) >= ROOM_BYTES
+}
+
 async function freeBytes(folder: string): Promise<number> {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize
@@ -111,8 +117,10 @@ class DownloadFolder implements GatheringFolder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const folder = this.incompleteFolder
-    if (this.#isFinished) await rm(this.path, { recursive: true, force: true })
-    else await giveUp(folder, this.path)
+    // What is left on a disk that is full would be in the way of everybody.
+    const isKept = !this.#isFinished && this.#made !== undefined && (await hasRoom(folder))
+    if (isKept) await giveUp(folder, this.path)
+    else await rm(this.path, { recursive: true, force: true })
     release(basename(this.path))
     // Other runs, and what is kept, need it still.
     await rmdir(folder).catch(() => {})

@@ -11,7 +11,7 @@ import { systemCodeOf } from '../errors.js'
 import { createExclusive, syncFolder } from '../files/atomic-file.js'
 import { explainDiskError } from '../files/disk-error.js'
 import { TarWriter } from '../tar/tar-writer.js'
-import { blobNames } from './blob-folder.js'
+import { blobNames, sizeOfBlobs } from './blob-folder.js'
 import { DOWNLOADED_LAYOUT, GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
 import { checkSignal, LayoutError } from './layout-error.js'
@@ -143,6 +143,10 @@ export class LayoutArchiveSink implements Sink {
     await this.#store.putManifest(manifest, tags, context)
   }
 
+  get #gathered(): string {
+    return join(this.#gathering.path, GATHERED_LAYOUT)
+  }
+
   /**
    * Writes the archive, and gives it its name once it is on the disk.
    *
@@ -157,7 +161,8 @@ export class LayoutArchiveSink implements Sink {
       this.#gathering.finish()
     } catch (error) {
       checkSignal(context)
-      if (typeof this.#target === 'string') throw explainDiskError(error, this.#target)
+      if (typeof this.#target === 'string')
+        throw explainDiskError(error, this.#target, await sizeOfBlobs(this.#gathered))
       if (systemCodeOf(error) !== 'EPIPE') throw error
       throw new LayoutError(`${this.label} was closed before the archive was written`, {
         kind: 'failed',
@@ -187,7 +192,7 @@ export class LayoutArchiveSink implements Sink {
 
   /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
   async #write(output: Writable, context: Context): Promise<void> {
-    const folder = join(this.#gathering.path, GATHERED_LAYOUT)
+    const folder = this.#gathered
     const index = inFixedOrder(parseIndexJson(await readFile(join(folder, INDEX_FILE)), INDEX_FILE))
     const entries = index.entries.map(({ descriptor, name, refName }) => ({
       descriptor,

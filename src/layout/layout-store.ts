@@ -5,7 +5,6 @@ import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { pageOf } from '../content/memory-store.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import { sizeMismatch, verifyBytes } from '../content/verify.js'
-import { explainDiskError } from '../files/disk-error.js'
 import { BlobFolder, type BlobFolderOptions, contentOf } from './blob-folder.js'
 import { FolderIndex } from './folder-index.js'
 import { afterPut, keepUntagged, type Reachable, withReachable } from './index-changes.js'
@@ -183,7 +182,7 @@ export class LayoutStore implements Store {
       await this.#blobs.write(contentOf(blob, context), context.signal)
     } catch (error) {
       checkSignal(context)
-      throw explainDiskError(error, this.#folder, blob.descriptor.size)
+      throw error
     }
     this.#verified.add(digest)
     return 'copied'

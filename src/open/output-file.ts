@@ -5,6 +5,7 @@ import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RegctlError } from '../errors.js'
 import { createExclusive, syncFolder, uniqueName } from '../files/atomic-file.js'
+import { explainDiskError } from '../files/disk-error.js'
 
 /**
  * Writes a stream to where the user wants it.
@@ -51,7 +52,7 @@ async function writeFile(path: string, open: () => Promise<Readable>, signal: Ab
     await rename(incomplete, path)
   } catch (error) {
     await rm(incomplete, { force: true })
-    throw error
+    throw explainDiskError(error, path)
   }
   await syncFolder(dirname(path))
 }
