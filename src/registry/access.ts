@@ -1,11 +1,20 @@
+import { essenceOf } from '../content/media-types.js'
 import type { Context } from '../content/store.js'
-import { readErrorBody } from './error-body.js'
+import { describeStatus, readErrorBody, sanitize } from './error-body.js'
 import type { OpenUploads } from './open-uploads.js'
 import { explainRateLimit } from './rate-limit.js'
 import { RegistryError, waysToLogIn } from './registry-error.js'
-import type { Retrier } from './retry.js'
+import { isRetryableStatus, type Retrier } from './retry.js'
 import { mergeScopes, repositoryScope, type Scope } from './scope.js'
-import type { Endpoint, Method, RegistryRequest, RegistryResponse, RequestBody, Send } from './send.js'
+import {
+  type Endpoint,
+  headerOf,
+  type Method,
+  type RegistryRequest,
+  type RegistryResponse,
+  type RequestBody,
+  type Send,
+} from './send.js'
 import { explainTlsAnswer } from './tls-error.js'
 import type { UploadLimits } from './upload-limits.js'
 import type { UrlPolicy } from './urls.js'
@@ -137,7 +146,7 @@ export function responseError(
     codes,
     attempts: response.attempts,
     reason,
-    outcome: `answered ${status}${text === '' ? '' : ` (${text})`}`,
+    outcome: `answered ${describeStatus(status, response.bytes)}`,
     hint: tls?.hint ?? extra.hint ?? response.hint ?? hintFor(request, response, isDenied),
   })
 }
@@ -160,7 +169,30 @@ function hintFor(
 ): string | undefined {
   if (isDenied) return loginHint(request, response.credentialFrom)
   if (response.status === 429) return explainRateLimit(response, request.endpoint.registry, Date.now())
+  if (response.status >= 500 && isRetryableStatus(response.status)) return TROUBLE_HINT
   return undefined
+}
+
+const TROUBLE_HINT = 'The registry, or a proxy in front of it, is in trouble: try again later'
+
+/**
+ * Refuses a web page where JSON was asked for: there are servers that answer 200 to whatever they are asked (rule R37).
+ *
+ * @throws RegistryError `not-a-registry`
+ */
+export function refuseWebPage(request: RegistryRequest, response: RegistryResponse): void {
+  if (!/^\s*</.test(response.bytes.subarray(0, 100).toString('latin1'))) return
+  const type = essenceOf(headerOf(response, 'content-type') ?? '')
+  throw new RegistryError(request.operation, {
+    kind: 'corrupt',
+    code: 'not-a-registry',
+    method: request.method,
+    url: response.url,
+    status: response.status,
+    reason: 'the server sent something else',
+    outcome: `answered ${response.status} with a page${type === '' ? '' : ` (${sanitize(type).slice(0, 100)})`}`,
+    hint: `Check that ${request.endpoint.registry} is the address of a registry, and not of its web pages`,
+  })
 }
 
 function loginHint({ endpoint }: RegistryRequest, credentialFrom: string | undefined): string {

@@ -38,6 +38,13 @@ export function readErrorBody(bytes: Uint8Array): ErrorBody {
   }
 }
 
+/** A status with what the body of the answer says: `503 (UNAVAILABLE: busy)`. Pages of proxies repeat the status. */
+export function describeStatus(status: number, bytes: Uint8Array): string {
+  const { text } = readErrorBody(bytes)
+  const words = text.startsWith(`${status} `) ? text.slice(4) : text
+  return words === '' ? String(status) : `${status} (${words})`
+}
+
 /** Takes control, bidirectional and line characters out of text that came from a server (rule R231). */
 export function sanitize(text: string): string {
   return text.replace(/[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]+/g, ' ').trim()

@@ -6,7 +6,7 @@ import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-types.js'
 import type { Context, RawManifest } from '../content/store.js'
 import { digestMismatch, verifyBytes } from '../content/verify.js'
-import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
+import { digestHeaderOf, type RepositoryAccess, refuseWebPage, responseError, sendTo } from './access.js'
 import { readErrorBody } from './error-body.js'
 import { contentLengthOf, discard, headerOf, headerValues, isSuccess, type RegistryResponse } from './send.js'
 
@@ -48,6 +48,7 @@ export async function getManifest(
     context,
   )
   if (response.status !== 200) throw responseError(request, response, { missing: 'the manifest was' })
+  refuseWebPage(request, response)
   const wanted = isDigest(tagOrDigest) ? tagOrDigest : undefined
   const { bytes, digest } = checkDigest(response, wanted, what)
   const announced = essenceOf(headerOf(response, 'content-type') ?? '')

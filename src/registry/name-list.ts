@@ -1,6 +1,6 @@
 import { parseJsonObject } from '../content/manifest.js'
 import type { Context, ListOptions } from '../content/store.js'
-import type { RegistryAccess } from './access.js'
+import { type RegistryAccess, refuseWebPage } from './access.js'
 import { badPage, type Page, readRegistryPages } from './pages.js'
 import { RegistryError } from './registry-error.js'
 import type { Scope } from './scope.js'
@@ -61,6 +61,7 @@ export async function* listNames(
     }
     for await (const page of readRegistryPages(registry, request, context)) {
       if (page.response.status !== 200) throw list.refusal(page)
+      refuseWebPage(page.request, page.response)
       isWhole &&= !page.hasNext
       const { names, count, last } = namesOf(page, registry, list, context)
       const fresh = [...new Set(names)].filter(name => name !== after && !seen.has(name))

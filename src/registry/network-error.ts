@@ -1,5 +1,6 @@
 import { messageOf, systemCodeOf } from '../errors.js'
 import { INTERNAL_ADDRESS_CODE } from './addresses.js'
+import { HEADER_LIMIT_BYTES } from './connection-pool.js'
 import { sanitize } from './error-body.js'
 import type { Endpoint } from './send.js'
 import { StallError } from './stall.js'
@@ -25,6 +26,10 @@ const TIMEOUT = new Map([
   // Undici's own limit for an answer is in force for proxies alone.
   ['UND_ERR_HEADERS_TIMEOUT', 'the proxy did not answer in time'],
 ])
+const REFUSED_HINT = 'Check that a registry runs there, and its port'
+const ROUTE_HINT = 'Check the network; where it needs a proxy, name that in HTTPS_PROXY'
+const CLOSED_HINT =
+  'The registry or something on the way, such as a proxy, closes connections; `--debug` shows which'
 const STALL_HINT = 'Where the registry needs longer, give it with `--stall-timeout`'
 
 const PROXY_HINTS = new Map([
@@ -68,27 +73,29 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
       'Check the spelling of the registry and the name server',
     )
   }
-  const again = (text: string, name: string, retry: 'yes' | 'once', isReset = false): NetworkFailure => ({
-    text,
-    code: name,
-    retry,
-    isReset,
+  const again = (text: string, name: string, hint: string, more: Partial<NetworkFailure> = {}) => ({
+    ...final(text, name, hint),
+    retry: 'yes' as const,
+    ...more,
   })
-  if (code === 'EAI_AGAIN') return again(`failed: the name server did not answer`, 'name-server', 'yes')
-  if (code === 'ECONNREFUSED') return again('failed: connection refused', 'connection-refused', 'once')
-  if (telling instanceof StallError)
-    return { ...again(`failed: ${telling.message}`, 'stalled', 'yes'), hint: STALL_HINT }
+  const once = { retry: 'once' } as const
+  if (code === 'EAI_AGAIN') return again('failed: the name server did not answer', 'name-server', ROUTE_HINT)
+  if (code === 'ECONNREFUSED')
+    return again('failed: connection refused', 'connection-refused', REFUSED_HINT, once)
+  if (telling instanceof StallError) return again(`failed: ${telling.message}`, 'stalled', STALL_HINT)
   const timeout = TIMEOUT.get(code)
-  if (timeout !== undefined) return again(`failed: ${timeout}`, 'timeout', 'yes')
-  if (RESET.has(code)) return again('failed: the connection was closed', 'connection-reset', 'yes', true)
-  if (code.startsWith('UND_ERR_RES_') || code.startsWith('HPE_')) {
-    return again('failed: the answer broke off or was malformed', 'bad-answer', 'yes')
-  }
+  if (timeout !== undefined) return again(`failed: ${timeout}`, 'timeout', ROUTE_HINT)
+  if (RESET.has(code) || /terminated|other side closed|aborted|premature close/i.test(messageOf(error)))
+    return again('failed: the connection was closed', 'connection-reset', CLOSED_HINT, { isReset: true })
+  if (code === 'UND_ERR_HEADERS_OVERFLOW')
+    return final(`failed: the answer has more than ${HEADER_LIMIT_BYTES / 1024} KiB of headers`, 'bad-answer')
+  // The parser's errors have no code where the very first line is wrong.
+  if (code.startsWith('HPE_') || (telling instanceof Error && telling.name === 'HTTPParserError'))
+    return again('failed: what came is no HTTP', 'bad-answer', REFUSED_HINT, once)
+  if (code.startsWith('UND_ERR_RES_'))
+    return again('failed: the answer broke off or was malformed', 'bad-answer', CLOSED_HINT)
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH')
-    return again('failed: the host cannot be reached', 'unreachable', 'once')
-  if (/terminated|other side closed|aborted|premature close/i.test(messageOf(error))) {
-    return again('failed: the connection was closed', 'connection-reset', 'yes', true)
-  }
+    return again('failed: the host cannot be reached', 'unreachable', ROUTE_HINT, once)
   return final(
     `failed: ${sanitize(messageOf(error)).slice(0, 200)}${code === '' ? '' : ` (${code})`}`,
     'network',

@@ -130,7 +130,7 @@ test('R198: waits as long as Retry-After says, and reports it', async () => {
   await using _ = client
   await client.repository(server.host, 'a').getManifest('1', context)
   expect(delays).toEqual([7000])
-  expect(events).toMatchObject([{ type: 'retrying', cause: '429', attempt: 1, delayMs: 7000 }])
+  expect(events).toMatchObject([{ type: 'retrying', cause: 'answered 429', attempt: 1, delayMs: 7000 }])
 })
 
 test('R197: fails at once when the registry asks to wait for hours', async () => {

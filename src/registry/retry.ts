@@ -1,6 +1,6 @@
 import { setTimeout as sleepFor } from 'node:timers/promises'
 import { InterruptedError, RegctlError } from '../errors.js'
-import { readErrorBody } from './error-body.js'
+import { describeStatus, readErrorBody } from './error-body.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
 import { BodySourceError, headerOf, type RegistryRequest, type RegistryResponse, type Send } from './send.js'
@@ -96,8 +96,7 @@ export class Retrier {
       }
       const delayMs = this.delayAfter(response, attempt)
       if (attempt >= maximum || delayMs === undefined || !this.#spend()) return { response }
-      const { text } = readErrorBody(response.bytes)
-      return { failure: { cause: `${response.status}${text === '' ? '' : ` ${text}`}`, delayMs } }
+      return { failure: { cause: `answered ${describeStatus(response.status, response.bytes)}`, delayMs } }
     } catch (error) {
       if (request.context.signal.aborted)
         throw new InterruptedError(`${request.operation} was interrupted`, error)
