@@ -94,6 +94,8 @@ export interface RegistryFlags {
   'allow-internal-redirects'?: boolean | undefined
   /** In milliseconds. */
   'stall-timeout'?: number | undefined
+  /** In bytes. */
+  'chunk-size'?: number | undefined
   username?: string | undefined
   'password-stdin'?: boolean | undefined
   debug?: boolean | undefined
@@ -154,6 +156,7 @@ export abstract class BaseCommand extends Command {
       insecureRegistries: [...(flags['insecure-registry'] ?? []), ...settings.insecureRegistries],
       allowInternalRedirects: flags['allow-internal-redirects'] ?? false,
       ...(flags['stall-timeout'] !== undefined && { stallTimeoutMs: flags['stall-timeout'] }),
+      ...(flags['chunk-size'] !== undefined && { chunkBytes: flags['chunk-size'] }),
       stateFolder: cacheFolder(places),
       routes: new Routes(await readRegistriesConf(places), settings.hubMirrors),
       proxyFor: proxiesFrom(process.env),

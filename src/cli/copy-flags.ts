@@ -1,11 +1,12 @@
 import { Flags } from '@oclif/core'
 import { commonFlags, progressFlags, registryFlags } from './base-command.js'
-import { fileFlags, platformFlag, transferFlags } from './image-flags.js'
+import { fileFlags, platformFlag, transferFlags, uploadFlags } from './image-flags.js'
 
 /** The flags of `copy`. */
 export const copyFlags = {
   ...commonFlags,
   ...transferFlags,
+  ...uploadFlags,
   ...fileFlags,
   ...progressFlags,
   ...registryFlags,

@@ -9,6 +9,7 @@ import {
   printable,
   RegctlError,
 } from '../index.js'
+import { byteSizeFlag } from './byte-size.js'
 
 /** `--platform`, as it is parsed. */
 export const platformFlag = Flags.custom<Platform>({
@@ -23,6 +24,14 @@ export const transferFlags = {
     max: 64,
     helpValue: 'N',
     description: 'How many large blobs travel at once (default: 4)',
+  }),
+}
+
+/** Flags of the commands that send images to registries. */
+export const uploadFlags = {
+  'chunk-size': byteSizeFlag({
+    min: 64 * 1024,
+    description: 'Send blobs in chunks of this size; else in one piece, or as much as gets through',
   }),
 }
 

@@ -55,6 +55,11 @@ export interface RegistryClientOptions {
    */
   stallTimeoutMs?: number
   /**
+   * Sends every blob in chunks of so many bytes. In one piece when not given, and in chunks where a registry, or what is in
+   * front of it, does not take that.
+   */
+  chunkBytes?: number
+  /**
    * Where it remembers what the next run can go on with: unfinished uploads. Only its user may read what is there, and it may
    * vanish at any time. Nothing is remembered when not given. See `cacheFolder`.
    */
@@ -108,7 +113,7 @@ export class RegistryClient implements AsyncDisposable {
     const exchange = withLog(transport.send, options.log, secrets)
     const limited = withRequestLimit(exchange, retryOptions)
     const collected = withoutSecrets(withCollectedBodies(withRedirects(limited, policy)), secrets)
-    const { credentials, stateFolder } = options
+    const { credentials, stateFolder, chunkBytes } = options
     const { now } = retryOptions
     const retried = retrier.wrap(collected)
     const authenticator = new Authenticator(retried, { credentials, policy, secrets, now })
@@ -119,7 +124,7 @@ export class RegistryClient implements AsyncDisposable {
       send: withWarnings(authenticator.send),
       retrier,
       policy,
-      uploadLimits: new UploadLimits(),
+      uploadLimits: new UploadLimits(chunkBytes),
       openUploads: stateFolder === undefined ? undefined : new OpenUploads(join(stateFolder, 'uploads')),
       endpointOf: (registry, context) => hosts.endpointOf(registry, context),
     }

@@ -17,7 +17,14 @@ import {
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { EXIT_CODES } from '../exit-codes.js'
-import { compressionFlag, fileFlags, parseDigestOption, platformFlag, transferFlags } from '../image-flags.js'
+import {
+  compressionFlag,
+  fileFlags,
+  parseDigestOption,
+  platformFlag,
+  transferFlags,
+  uploadFlags,
+} from '../image-flags.js'
 import { chooseMode, type ProgressMode } from '../progress/renderer.js'
 import { PushDisplay } from '../push-display.js'
 import { describeError, printError } from '../report-error.js'
@@ -50,6 +57,7 @@ for names. Several are served in one run: the source is read once and each regis
   static override flags = {
     ...commonFlags,
     ...transferFlags,
+    ...uploadFlags,
     ...fileFlags,
     ...progressFlags,
     ...registryFlags,
