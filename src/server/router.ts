@@ -93,7 +93,9 @@ function findCall(method: string, url: string): Call | RegistryError {
  * Takes the path as it was sent. It is never normalised: `..` in it makes a name that is refused, and not another
  * path.
  */
-function splitUrl(url: string): { path: string; query: URLSearchParams } {
+function splitUrl(target: string): { path: string; query: URLSearchParams } {
+  // A client may send the whole URL, as to a proxy (RFC 9112, section 3.2.2).
+  const url = target.replace(/^https?:\/\/[^/?#]*/i, '')
   const mark = url.indexOf('?')
   const rawPath = mark < 0 ? url : url.slice(0, mark)
   const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark + 1))

@@ -1,12 +1,14 @@
 import { setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createContext } from '../content/context.js'
 import { MANIFEST_LIMIT_BYTES } from '../content/manifest.js'
 import type { RepositoryCollection } from '../content/store.js'
 import { messageOf, systemCodeOf } from '../errors.js'
 import { type Authenticator, basicAuthenticator, everybody } from './authenticate.js'
+import { discardRest } from './discard-rest.js'
 import { RegistryError, sendError, toRegistryError } from './errors.js'
 import type { Registry } from './exchange.js'
 import type { Htpasswd } from './htpasswd.js'
@@ -17,8 +19,8 @@ import { UploadSessions } from './upload-sessions.js'
 const UPLOAD_EXPIRY_MS = 24 * 60 * 60 * 1000
 const UPLOAD_MAXIMUM = 1000
 const UPLOAD_PATIENCE_MS = 5000
-/** A connection on which nothing moves for so long is dropped; one that moves may take as long as it needs. */
-const IDLE_CONNECTION_MS = 5 * 60 * 1000
+const HEADER_TIMEOUT_MS = 30 * 1000
+const IDLE_TIMEOUT_MS = 5 * 60 * 1000
 /** Signed locations and scopes can be long (rule R203). */
 const HEADER_LIMIT_BYTES = 32 * 1024
 
@@ -50,6 +52,13 @@ export interface RegistryServerOptions {
    * before it is cut off. Default: 5 seconds.
    */
   uploadPatienceMs?: number | undefined
+  /** How long the head of a request may take. Default: 30 seconds. */
+  headerTimeoutMs?: number | undefined
+  /**
+   * A connection on which nothing moves for so long is dropped; one that moves may take as long as it needs. Default: 5
+   * minutes.
+   */
+  idleTimeoutMs?: number | undefined
   /** The most bytes of a manifest. Default: 4 MiB. */
   manifestLimitBytes?: number | undefined
   /** Whether an image may name a config or layers that are not in the repository. Default: false. */
@@ -109,8 +118,12 @@ export function createRegistryServer(options: RegistryServerOptions): RegistrySe
   }
   const authenticator = makeAuthenticator(options)
   const running = new Set<Promise<void>>()
-  const server = makeServer(options.tls, (request, response) => {
-    const work = answerAndLog(registry, authenticator, request, response, log)
+  const inOrder = new WeakMap<Socket, Promise<void>>()
+  const server = makeServer(options, (request, response) => {
+    // A request that was sent before the last one was answered may build on it (RFC 9112, section 9.3.2).
+    const before = inOrder.get(request.socket) ?? Promise.resolve()
+    const work = before.then(() => answerAndLog(registry, authenticator, request, response, log))
+    inOrder.set(request.socket, work)
     running.add(work)
     void work.finally(() => running.delete(work))
   })
@@ -143,14 +156,19 @@ function makeAuthenticator({ htpasswd, tokens }: RegistryServerOptions): Authent
 }
 
 function makeServer(
-  tls: RegistryServerOptions['tls'],
+  { tls, headerTimeoutMs = HEADER_TIMEOUT_MS, idleTimeoutMs = IDLE_TIMEOUT_MS }: RegistryServerOptions,
   listener: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server {
   // requestTimeout counts the whole request, which is a layer of any size here.
-  const limits = { requestTimeout: 0, maxHeaderSize: HEADER_LIMIT_BYTES }
+  const limits = {
+    requestTimeout: 0,
+    headersTimeout: headerTimeoutMs,
+    connectionsCheckingInterval: Math.min(headerTimeoutMs, 5000),
+    maxHeaderSize: HEADER_LIMIT_BYTES,
+  }
   const server =
     tls === undefined ? createServer(limits, listener) : createTlsServer({ ...limits, ...tls }, listener)
-  server.setTimeout(IDLE_CONNECTION_MS)
+  server.setTimeout(idleTimeoutMs)
   return server
 }
 
@@ -163,6 +181,7 @@ async function answerAndLog(
 ): Promise<void> {
   const start = Date.now()
   await answer(registry, authenticator, request, response, log)
+  discardRest(request)
   // The path alone: a query may hold what should not be written down (rule R219).
   const path = (request.url ?? '').split('?')[0]?.replace(/[^\x20-\x7e]/g, '?')
   log(`${request.method} ${path} ${response.statusCode} ${Date.now() - start}ms`)
