@@ -5,7 +5,7 @@ import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { missingTool } from '../../test/support/tools.js'
-import { DEFAULT_GZIP_LEVEL, gzipStream } from './gzip.js'
+import { gzipStream } from './gzip.js'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -38,8 +38,8 @@ describe('gzipStream', () => {
   it('makes the same bytes however the input is chunked', async () => {
     const bytes = sample(2 * MEBIBYTE + 12345)
     const whole = await compress(bytes, [bytes.length])
-    expect(await compress(bytes, [65536])).toEqual(whole)
-    expect(await compress(bytes, [1, 99999, 1048575, 1048577])).toEqual(whole)
+    expect((await compress(bytes, [65536])).equals(whole)).toBe(true)
+    expect((await compress(bytes, [1, 99999, 1048575, 1048577])).equals(whole)).toBe(true)
   })
 
   it.each([0, 1, 100, MEBIBYTE - 1, MEBIBYTE, MEBIBYTE + 1, 3 * MEBIBYTE])(
@@ -57,11 +57,12 @@ describe('gzipStream', () => {
     expect([...compressed.subarray(0, 10)]).toEqual([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255])
   })
 
-  it('makes bytes that never change: digests of layers depend on them', async () => {
-    const compressed = await compress(sample(2 * MEBIBYTE + 12345), [MEBIBYTE], DEFAULT_GZIP_LEVEL)
-    expect(createHash('sha256').update(compressed).digest('hex')).toBe(
-      '05bab1dd4e1df517fdafaa32dabcfa910a48b72dac7a93accc0585b643a8e7bb',
-    )
+  it.each([
+    [undefined, 'd96b173c37bf7af423ca527c011b2bf28762ac6b85c26c74cf78607905acf1d2'],
+    [4, '05bab1dd4e1df517fdafaa32dabcfa910a48b72dac7a93accc0585b643a8e7bb'],
+  ])('makes bytes that never change, with level %s: digests of layers depend on them', async (level, hex) => {
+    const compressed = await compress(sample(2 * MEBIBYTE + 12345), [MEBIBYTE], level)
+    expect(createHash('sha256').update(compressed).digest('hex')).toBe(hex)
   })
 
   it('compresses nearly as well as one pass', async () => {
