@@ -1,22 +1,7 @@
 import { badLayer, quoted } from './export-error.js'
-import { type Attributes, directory, type FileTree, type Inode } from './file-tree.js'
-
-/** What a layer changes, in the order of its tar. */
-export interface LayerChanges {
-  /** For messages: `layer sha256:… of image.tar`. */
-  what: string
-  /** Paths of the lower layers that are gone. */
-  whiteouts: readonly (readonly string[])[]
-  /** Folders in which everything of the lower layers is gone. */
-  opaques: readonly (readonly string[])[]
-  entries: readonly LayerEntry[]
-}
-
-/** A file, folder, link or device of a layer. */
-export type LayerEntry =
-  | { kind: 'directory'; path: readonly string[]; attributes: Attributes }
-  | { kind: 'hard-link'; path: readonly string[]; target: readonly string[] }
-  | { kind: 'other'; path: readonly string[]; inode: Inode }
+import type { FileTree } from './file-tree.js'
+import type { InodeId } from './inode-table.js'
+import type { LayerChanges, LayerEntry } from './layer-changes.js'
 
 /** How a layer is applied. */
 export interface ApplyOptions {
@@ -37,63 +22,80 @@ export interface ApplyOptions {
  */
 export function applyLayer(tree: FileTree, changes: LayerChanges, options: ApplyOptions = {}): void {
   removeHidden(tree, changes)
-  for (const entry of changes.entries) {
+  for (const entry of changes.entries()) {
     const name = entry.path.at(-1)
     if (name === undefined) {
       // The root itself: only its attributes can change.
-      if (entry.kind === 'directory') tree.root.attributes = entry.attributes
+      if (entry.kind === 'directory') tree.inodes.restate(tree.root, entry.inode)
       continue
     }
-    const inode = inodeFor(tree, entry, changes.what, options)
+    const linked = entry.kind === 'hard-link' ? linkedBy(tree, entry, changes.what, options) : undefined
     const parent = tree.makeFolder(entry.path.slice(0, -1))
-    if (inode === undefined) {
-      parent.children.delete(name)
+    if (entry.kind === 'hard-link') {
+      if (linked === undefined) tree.remove(parent, name)
+      else if (tree.child(parent, name) !== linked) tree.put(parent, name, linked)
       continue
     }
-    const present = parent.children.get(name)
-    if (inode.kind === 'directory' && present?.kind === 'directory') {
-      present.attributes = inode.attributes
-      present.isStated = true
-    } else if (inode !== present) tree.put(parent, name, inode)
+    const present = tree.child(parent, name)
+    if (entry.kind === 'directory' && present !== undefined && tree.isFolder(present)) {
+      tree.inodes.restate(present, entry.inode)
+      continue
+    }
+    // A layer may be applied to several trees, and inodes change.
+    tree.put(parent, name, options.isLast === true ? entry.inode : tree.inodes.copy(entry.inode))
   }
 }
 
-function removeHidden(tree: FileTree, { whiteouts, opaques, entries }: LayerChanges): void {
-  if (whiteouts.length === 0 && opaques.length === 0) return
-  const folders = new Set<string>()
-  for (const { kind, path } of entries) if (kind === 'directory') folders.add(path.join('/'))
-
-  /** Whether the layer has a folder of its own where a lower one has something else: below it nothing is hidden. */
-  const isReplaced = (path: readonly string[]) =>
-    path.some((_, position) => {
-      const prefix = path.slice(0, position + 1)
-      if (!folders.has(prefix.join('/'))) return false
-      return tree.lookUp(prefix)?.kind !== 'directory'
-    })
-
+function removeHidden(tree: FileTree, changes: LayerChanges): void {
+  const { whiteouts, opaques } = changes
+  if (whiteouts.size === 0 && opaques.size === 0) return
+  const folders = new Set(changes.folders())
   for (const path of opaques) {
-    if (isReplaced(path)) continue
+    if (isReplaced(tree, path, folders)) continue
     const hidden = tree.find(path)?.inode
-    if (hidden?.kind === 'directory') hidden.children.clear()
+    if (hidden !== undefined && tree.isFolder(hidden)) tree.clear(hidden)
   }
   for (const path of whiteouts) {
     const parent = path.slice(0, -1)
-    const folder = isReplaced(parent) ? undefined : tree.find(parent)?.inode
-    if (folder?.kind === 'directory') folder.children.delete(path.at(-1) ?? '')
+    const folder = isReplaced(tree, parent, folders) ? undefined : tree.find(parent)?.inode
+    if (folder !== undefined && tree.isFolder(folder)) tree.remove(folder, path.at(-1) ?? '')
   }
 }
 
-function inodeFor(tree: FileTree, entry: LayerEntry, what: string, options: ApplyOptions): Inode | undefined {
-  if (entry.kind === 'directory') return directory(entry.attributes, true)
-  // A layer may be applied to several trees, and inodes change.
-  if (entry.kind === 'other') return options.isLast === true ? entry.inode : { ...entry.inode }
-  const target = tree.lookUp(entry.target)
-  if (target === undefined && options.isPartial === true) return undefined
-  if (target === undefined || target.kind === 'directory') {
-    const why = target === undefined ? 'which is not there' : 'which is a folder'
-    const names = `${quoted(entry.path.join('/'))} to ${quoted(entry.target.join('/'))}`
+/**
+ * Whether the layer has a folder of its own where a lower one has something else: below it nothing is hidden. What lies
+ * below something that is not there is not there either.
+ */
+function isReplaced(tree: FileTree, path: readonly string[], folders: ReadonlySet<string>): boolean {
+  let folder: InodeId | undefined = tree.root
+  for (const [position, name] of path.entries()) {
+    const child: InodeId | undefined = tree.child(folder, name)
+    if (child !== undefined && tree.isFolder(child)) {
+      folder = child
+      continue
+    }
+    const prefix = path.slice(0, position + 1)
+    if (folders.has(prefix.join('/'))) return true
+    folder = tree.find(prefix)?.inode
+    if (folder === undefined || !tree.isFolder(folder)) return false
+  }
+  return false
+}
+
+/** The inode that a hard link is to; undefined when it is not there, and may not be. */
+function linkedBy(
+  tree: FileTree,
+  { path, target }: Extract<LayerEntry, { kind: 'hard-link' }>,
+  what: string,
+  options: ApplyOptions,
+): InodeId | undefined {
+  const linked = tree.lookUp(target)
+  if (linked === undefined && options.isPartial === true) return undefined
+  if (linked === undefined || tree.isFolder(linked)) {
+    const why = linked === undefined ? 'which is not there' : 'which is a folder'
+    const names = `${quoted(path.join('/'))} to ${quoted(target.join('/'))}`
     throw badLayer('bad-link', `${what} has a hard link ${names}, ${why}`)
   }
-  target.isShared = true
-  return target
+  tree.inodes.share(linked)
+  return linked
 }

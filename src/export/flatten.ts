@@ -1,7 +1,9 @@
-import { applyLayer, type LayerChanges } from './apply-layer.js'
+import { applyLayer } from './apply-layer.js'
 import type { BodySpool } from './body-spool.js'
 import { FileTree, type Found } from './file-tree.js'
 import type { ImageLayer } from './image-layers.js'
+import { InodeTable } from './inode-table.js'
+import type { LayerChanges } from './layer-changes.js'
 import { LayerBudget, readLayer } from './read-layer.js'
 
 /**
@@ -12,7 +14,7 @@ import { LayerBudget, readLayer } from './read-layer.js'
  */
 export async function flatten(layers: readonly ImageLayer[], bodies: BodySpool): Promise<FileTree> {
   const reader = new LayerReader(layers, bodies)
-  const tree = new FileTree()
+  const tree = new FileTree(reader.inodes)
   for (const layer of layers) {
     const changes = await reader.read(layer)
     applyLayer(tree, changes, { isLast: !reader.isAhead(layer) })
@@ -31,27 +33,34 @@ export async function findInLayers(
   layers: readonly ImageLayer[],
   path: readonly string[],
   bodies: BodySpool,
-): Promise<Found | undefined> {
+): Promise<(Found & { tree: FileTree }) | undefined> {
   const reader = new LayerReader(layers, bodies)
   const read: LayerChanges[] = []
   for (const layer of [...layers].reverse()) {
     read.unshift(await reader.read(layer))
     if (read.length === layers.length) break
-    const found = stack(read, true).find(path)
+    const { size } = reader.inodes
+    const tree = stack(read, reader.inodes, true)
+    const found = tree.find(path)
     // Lower layers may still have more of a folder.
-    if (found?.isCertain && found.inode.kind !== 'directory') return found
+    if (found?.isCertain && !tree.isFolder(found.inode)) return { ...found, tree }
+    reader.inodes.forgetFrom(size)
   }
-  return stack(read, false).find(path)
+  const tree = stack(read, reader.inodes, false)
+  const found = tree.find(path)
+  return found && { ...found, tree }
 }
 
-function stack(layers: readonly LayerChanges[], isPartial: boolean): FileTree {
-  const tree = new FileTree()
+function stack(layers: readonly LayerChanges[], inodes: InodeTable, isPartial: boolean): FileTree {
+  const tree = new FileTree(inodes)
   for (const changes of layers) applyLayer(tree, changes, { isPartial })
   return tree
 }
 
 /** Reads each layer once, also one that stands in the image several times. */
 class LayerReader {
+  /** Those of all layers that were read. */
+  readonly inodes = new InodeTable()
   readonly #bodies: BodySpool
   readonly #budget = new LayerBudget()
   /** The layers that are still to come, as often as they do. */
@@ -68,7 +77,7 @@ class LayerReader {
     this.#ahead.splice(this.#ahead.indexOf(diffID), 1)
     const known = this.#known.get(diffID)
     if (known !== undefined) return known
-    const changes = await readLayer(await layer.open(), this.#bodies, this.#budget, layer.what)
+    const changes = await readLayer(await layer.open(), this.inodes, this.#bodies, this.#budget, layer.what)
     await this.#bodies.flush()
     if (this.isAhead(layer)) this.#known.set(diffID, changes)
     return changes

@@ -3,9 +3,10 @@ import { printable } from '../content/printable.js'
 import type { Context, Source } from '../content/store.js'
 import { BodySpool } from './body-spool.js'
 import { ExportError } from './export-error.js'
-import type { Inode } from './file-tree.js'
+import type { FileTree } from './file-tree.js'
 import { findInLayers, flatten } from './flatten.js'
 import { imageLayers } from './image-layers.js'
+import type { Inode } from './inode-table.js'
 import { writeTree } from './write-tree.js'
 
 /** What is in an image, ready to be written. Disposing removes the temporary file. */
@@ -42,11 +43,10 @@ export async function openExport(
   try {
     const wanted = partsOf(path ?? '')
     const isWhole = wanted.length === 0
-    const found = isWhole
-      ? { inode: (await flatten(layers, bodies)).root, path: [] }
-      : await findInLayers(layers, wanted, bodies)
+    const found = isWhole ? rootOf(await flatten(layers, bodies)) : await findInLayers(layers, wanted, bodies)
     if (found === undefined) throw noSuchPath(source, path ?? '')
-    const { inode } = found
+    const { tree } = found
+    const inode = tree.inodes.describe(found.inode)
     if (inode.kind !== 'directory' && inode.kind !== 'file') throw notAFile(source, path ?? '', inode)
     const opened: OpenedExport = {
       kind: inode.kind === 'file' ? 'file' : 'tar',
@@ -55,7 +55,7 @@ export async function openExport(
       chunks: () =>
         inode.kind === 'file'
           ? bodies.read(inode.content)
-          : writeTree(inode, found.path.at(-1) ?? '', bodies, () => {
+          : writeTree(tree, found.inode, found.path.at(-1) ?? '', bodies, () => {
               opened.entries++
             }),
       [Symbol.asyncDispose]: () => bodies[Symbol.asyncDispose](),
@@ -65,6 +65,10 @@ export async function openExport(
     await bodies[Symbol.asyncDispose]()
     throw error
   }
+}
+
+function rootOf(tree: FileTree) {
+  return { tree, inode: tree.root, path: [] }
 }
 
 /** The names of the tree have one character for each byte. */

@@ -2,37 +2,20 @@ import type { Readable } from 'node:stream'
 import { StreamSource } from '../archive/stream-source.js'
 import { contentOf, fillHoles, requireReadable } from '../tar/member-content.js'
 import { endsInside, readMembers, type TarMember } from '../tar/tar-reader.js'
-import type { LayerChanges, LayerEntry } from './apply-layer.js'
 import type { BodySpool } from './body-spool.js'
 import { badLayer, quoted } from './export-error.js'
-import { type Attributes, type Inode, MAXIMUM_INODES } from './file-tree.js'
+import { MAXIMUM_INODES } from './file-tree.js'
+import type { Inode, InodeTable } from './inode-table.js'
+import { LayerChanges, type LayerEntry } from './layer-changes.js'
 import { parseLayerName, splitPath } from './layer-path.js'
 
 /** The most bytes of names, link targets and extended attributes of one image that are held in memory (rule R227). */
-const MAXIMUM_TEXT_BYTES = 512 * 1024 * 1024
-
-/** How many different attributes are looked for among those of later files. */
-const MAXIMUM_SHARED = 10_000
+const MAXIMUM_TEXT_BYTES = 256 * 1024 * 1024
 
 /** Counts what the layers of one image put into memory. */
 export class LayerBudget {
   #members = 0
   #textBytes = 0
-
-  readonly #attributes = new Map<string, Attributes>()
-
-  /** One object for all files that have the same attributes, which are most of an image's. */
-  share(attributes: Attributes): Attributes {
-    if (attributes.records.size > 0) return attributes
-    const { mode, uid, gid, userName, groupName, mtime } = attributes
-    const key = [mode, uid, gid, mtime, userName, groupName].join('\0')
-    const known = this.#attributes.get(key)
-    if (known !== undefined) return known
-    // Where all differ, looking for others is not worth the memory.
-    if (this.#attributes.size === MAXIMUM_SHARED) this.#attributes.clear()
-    this.#attributes.set(key, attributes)
-    return attributes
-  }
 
   /** How many members the next layer may have. */
   get members(): number {
@@ -54,19 +37,19 @@ export class LayerBudget {
  * Reads a layer's plain tar to its end.
  *
  * @param input fails where the bytes are not what they should be; this reads it to its end or destroys it
+ * @param inodes takes what they are
  * @param bodies takes the contents of its files
  * @param what for messages: `layer sha256:… of image.tar`
  * @throws TarError for a broken tar, and for a sparse file of a kind that is not expanded; ExportError; what the input throws
  */
 export async function readLayer(
   input: Readable,
+  inodes: InodeTable,
   bodies: BodySpool,
   budget: LayerBudget,
   what: string,
 ): Promise<LayerChanges> {
-  const whiteouts: string[][] = []
-  const opaques: string[][] = []
-  const entries: LayerEntry[] = []
+  const changes = new LayerChanges(what)
   try {
     const source = new StreamSource(input)
     // The text is counted here, for all layers together.
@@ -74,23 +57,23 @@ export async function readLayer(
     for await (const member of readMembers(source, what, { exact: true, ...limits })) {
       budget.spend(member, what)
       const name = parseLayerName(member.name, what)
-      if (name.kind === 'whiteout') whiteouts.push(name.path)
-      if (name.kind === 'opaque') opaques.push(name.path)
+      if (name.kind === 'whiteout') changes.whiteouts.add(name.path)
+      if (name.kind === 'opaque') changes.opaques.add(name.path)
       if (name.kind !== 'entry') continue
-      const entry = await readEntry(member, name.path, budget, source, bodies, what)
-      if (entry !== undefined) entries.push(entry)
+      const entry = await readEntry(member, name.path, inodes, source, bodies, what)
+      if (entry !== undefined) changes.add(entry)
     }
     await source.drain()
   } finally {
     input.destroy()
   }
-  return { what, whiteouts, opaques, entries }
+  return changes
 }
 
 async function readEntry(
   member: TarMember,
   path: string[],
-  budget: LayerBudget,
+  inodes: InodeTable,
   source: StreamSource,
   bodies: BodySpool,
   what: string,
@@ -98,11 +81,11 @@ async function readEntry(
   const { attributes: all } = member
   if (all === undefined) return undefined
   const { mode, uid, gid, userName, groupName, mtime, records } = all
-  const attributes = budget.share({ mode, uid, gid, userName, groupName, mtime, records })
-  const other = (inode: Inode): LayerEntry => ({ kind: 'other', path, inode })
+  const attributes = { mode, uid, gid, userName, groupName, mtime, records }
+  const other = (inode: Inode): LayerEntry => ({ kind: 'other', path, inode: inodes.add(inode) })
   switch (member.type) {
     case 'directory':
-      return { kind: 'directory', path, attributes }
+      return { kind: 'directory', path, inode: inodes.add({ kind: 'directory', attributes }) }
     case 'hard-link':
       return { kind: 'hard-link', path, target: splitPath(member.linkName, what) }
     case 'symlink':

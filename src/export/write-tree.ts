@@ -1,6 +1,7 @@
 import { encodeHeaders, type HeaderFields, paddingOf } from '../tar/header-encode.js'
 import type { BodySpool } from './body-spool.js'
-import type { Directory, Inode } from './file-tree.js'
+import type { FileTree } from './file-tree.js'
+import type { Inode, InodeId } from './inode-table.js'
 
 /** How many bytes are gathered before they are given out. */
 const BATCH_SIZE = 256 * 1024
@@ -10,22 +11,24 @@ const BATCH_SIZE = 256 * 1024
  * same bytes. The first name of a hard link is the file, the others are links to it; of anything else than a file each name
  * is one of its own. As in what `docker export` writes, there is no entry for the root itself.
  *
+ * @param root what is written, with all below it
  * @param prefix what names begin with, without a slash; empty for the whole root file system
  * @param onEntry is called for each entry
  */
 export async function* writeTree(
-  root: Inode,
+  tree: FileTree,
+  root: InodeId,
   prefix: string,
   bodies: BodySpool,
   onEntry: () => void,
 ): AsyncGenerator<Buffer> {
-  const firstNames = new Map<Inode, string>()
+  const firstNames = new Map<InodeId, string>()
   const batch = new Batch()
-  for (const { path, inode } of entriesOf(root, prefix)) {
+  for (const { path, id } of entriesOf(tree, root, prefix)) {
     onEntry()
-    const linkName = firstNames.get(inode)
-    if (inode.kind === 'file' && inode.isShared === true && linkName === undefined)
-      firstNames.set(inode, path)
+    const inode = tree.inodes.describe(id)
+    const linkName = firstNames.get(id)
+    if (inode.kind === 'file' && linkName === undefined && tree.inodes.isShared(id)) firstNames.set(id, path)
     batch.add(encodeHeaders(headerOf(path, inode, linkName)))
     if (linkName === undefined && inode.kind === 'file') {
       for await (const chunk of bodies.read(inode.content)) {
@@ -62,26 +65,26 @@ class Batch {
 }
 
 /** Goes down the tree without recursion: a hostile layer may be as deep as a name is long. */
-function* entriesOf(root: Inode, prefix: string): Generator<{ path: string; inode: Inode }> {
-  if (prefix !== '') yield { path: prefix, inode: root }
-  if (root.kind !== 'directory') return
-  const levels = [{ path: prefix, names: sortedNames(root), directory: root }]
+function* entriesOf(tree: FileTree, root: InodeId, prefix: string): Generator<{ path: string; id: InodeId }> {
+  if (prefix !== '') yield { path: prefix, id: root }
+  if (!tree.isFolder(root)) return
+  const levels = [{ path: prefix, names: sortedNames(tree, root), folder: root }]
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
     const name = level.names.pop()
-    const inode = name === undefined ? undefined : level.directory.children.get(name)
-    if (name === undefined || inode === undefined) {
+    const id = name === undefined ? undefined : tree.child(level.folder, name)
+    if (name === undefined || id === undefined) {
       levels.pop()
       continue
     }
     const path = level.path === '' ? name : `${level.path}/${name}`
-    yield { path, inode }
-    if (inode.kind === 'directory') levels.push({ path, names: sortedNames(inode), directory: inode })
+    yield { path, id }
+    if (tree.isFolder(id)) levels.push({ path, names: sortedNames(tree, id), folder: id })
   }
 }
 
 /** The last first, to be taken from the end. */
-function sortedNames(directory: Directory): string[] {
-  return [...directory.children.keys()].sort((one, other) => (one < other ? 1 : -1))
+function sortedNames(tree: FileTree, folder: InodeId): string[] {
+  return [...tree.names(folder)].sort((one, other) => (one < other ? 1 : -1))
 }
 
 function headerOf(path: string, inode: Inode, linkName: string | undefined): HeaderFields {
