@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs'
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
+import { quoted } from '../content/printable.js'
 import { systemCodeOf } from '../errors.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
 import { requireCleanName } from '../tar/member-name.js'
@@ -65,7 +66,7 @@ class FolderFileSet implements FileSet {
   async #openFile(name: string): Promise<FileHandle> {
     const path = await this.#find(name)
     if (path === undefined) {
-      throw new TarError(`${this.label} has no file ${JSON.stringify(name)}`, 'missing-file')
+      throw new TarError(`${this.label} has no file ${quoted(name)}`, 'missing-file')
     }
     return await open(path, 'r')
   }
@@ -76,23 +77,17 @@ class FolderFileSet implements FileSet {
     try {
       const path = await realpath(join(this.#root, cleaned))
       if (!path.startsWith(this.#root.endsWith(sep) ? this.#root : this.#root + sep)) {
-        throw new TarError(
-          `${JSON.stringify(name)} in ${this.label} is a link that leads out of it`,
-          'unsafe-link',
-        )
+        throw new TarError(`${quoted(name)} in ${this.label} is a link that leads out of it`, 'unsafe-link')
       }
       if ((await stat(path)).isFile()) return path
-      throw new TarError(`${JSON.stringify(name)} in ${this.label} is no regular file`, 'bad-member-type')
+      throw new TarError(`${quoted(name)} in ${this.label} is no regular file`, 'bad-member-type')
     } catch (error) {
       switch (systemCodeOf(error)) {
         case 'ENOENT':
         case 'ENOTDIR':
           return undefined
         case 'ELOOP':
-          throw new TarError(
-            `${JSON.stringify(name)} in ${this.label} is a link that does not end`,
-            'bad-link',
-          )
+          throw new TarError(`${quoted(name)} in ${this.label} is a link that does not end`, 'bad-link')
         default:
           throw error
       }

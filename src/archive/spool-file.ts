@@ -43,10 +43,12 @@ export class SpoolFile implements AsyncDisposable {
     }
   }
 
-  /** Appends bytes. One writer at a time. */
+  /** Appends bytes. One writer at a time. Of zeros, all but the last becomes a hole, which takes no room on the disk. */
   async append(bytes: Uint8Array): Promise<void> {
     try {
-      for (let written = 0; written < bytes.length; ) {
+      const isHole = bytes.length >= SMALLEST_HOLE && isAllZeros(bytes)
+      if (isHole) this.#size += bytes.length - 1
+      for (let written = isHole ? bytes.length - 1 : 0; written < bytes.length; ) {
         const result = await this.#file.write(bytes, written, bytes.length - written, this.#size)
         written += result.bytesWritten
         this.#size += result.bytesWritten
@@ -76,6 +78,14 @@ export class SpoolFile implements AsyncDisposable {
     await this.#file.close()
     await rm(this.#folder, { recursive: true, force: true })
   }
+}
+
+/** Fewer zeros than this are not worth looking for: disks are written in blocks of 4 KiB. */
+const SMALLEST_HOLE = 16 * 1024
+const ZEROS = Buffer.alloc(1024 * 1024)
+
+function isAllZeros(bytes: Uint8Array): boolean {
+  return bytes.length <= ZEROS.length && ZEROS.compare(bytes, 0, bytes.length, 0, bytes.length) === 0
 }
 
 function spoolFailed(folder: string, cause: unknown): ArchiveError {

@@ -7,5 +7,11 @@ export function printable(text: string): string {
   return text.replace(/[\t\n\v\f\r\u2028\u2029]+/g, ' ').replace(UNSAFE, '')
 }
 
+/** A name that came from elsewhere, in quotes for a message: printable, its start alone when it is long. */
+export function quoted(name: string): string {
+  const text = printable(JSON.stringify(name))
+  return text.length > 200 ? `${text.slice(0, 200)}…"` : text
+}
+
 /** Controls, the bidirectional marks, embeddings, overrides and isolates (UAX #9), and the byte order mark. */
 const UNSAFE = /[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g

@@ -1,3 +1,4 @@
+import { quoted as quotedText } from '../content/printable.js'
 import { RegctlError } from '../errors.js'
 
 /**
@@ -16,6 +17,5 @@ export function badLayer(code: string, message: string): ExportError {
 
 /** A path with one character for each byte, for a message. */
 export function quoted(bytePath: string): string {
-  const text = JSON.stringify(Buffer.from(bytePath, 'latin1').toString('utf8'))
-  return text.length > 200 ? `${text.slice(0, 200)}…"` : text
+  return quotedText(Buffer.from(bytePath, 'latin1').toString('utf8'))
 }

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { quoted } from '../content/printable.js'
 import type { SparseExtent } from './header.js'
 import { rangeStream } from './range-stream.js'
 import { TarError } from './tar-error.js'
@@ -29,7 +30,7 @@ export function contentOf(member: TarMember): MemberContent {
 export function requireReadable(label: string, name: string, content: { unreadable?: string }): void {
   if (content.unreadable === undefined) return
   throw new TarError(
-    `${JSON.stringify(name)} in ${label} cannot be read: ${content.unreadable}`,
+    `${quoted(name)} in ${label} cannot be read: ${content.unreadable}`,
     'bad-member-type',
     'Make the archive again without storing files as sparse.',
   )

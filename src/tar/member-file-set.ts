@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { quoted } from '../content/printable.js'
 import type { FileSet, FileSetEntry, SpooledFile } from './file-set.js'
 import type { FoundFile, MemberTable } from './member-table.js'
 import { TarError } from './tar-error.js'
@@ -64,7 +65,7 @@ export class MemberFileSet<Content> implements FileSet {
   async #require(name: string): Promise<FoundFile<Content>> {
     const found = await this.#table.find(name)
     if (found === undefined) {
-      throw new TarError(`${this.label} has no file ${JSON.stringify(name)}`, 'missing-file')
+      throw new TarError(`${this.label} has no file ${quoted(name)}`, 'missing-file')
     }
     return found
   }

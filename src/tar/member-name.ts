@@ -1,3 +1,4 @@
+import { quoted } from '../content/printable.js'
 import { TarError } from './tar-error.js'
 
 /**
@@ -25,7 +26,7 @@ function withoutDrive(cleaned: string): string | undefined {
 export function requireCleanName(name: string, label: string): string {
   const cleaned = cleanName(name)
   if (cleaned === undefined || cleaned === '') {
-    throw new TarError(`${label} names ${JSON.stringify(name)}, which leads out of it`, 'unsafe-path')
+    throw new TarError(`${label} names ${quoted(name)}, which leads out of it`, 'unsafe-path')
   }
   return cleaned
 }

@@ -1,3 +1,4 @@
+import { quoted } from '../content/printable.js'
 import { cleanName, requireCleanName, resolveSymlink } from './member-name.js'
 import { TarError } from './tar-error.js'
 
@@ -62,7 +63,7 @@ export class MemberTable<Content> {
       wanted = next
       if (links === MAXIMUM_LINKS) {
         throw new TarError(
-          `${JSON.stringify(name)} in ${this.#label} is a link that does not end after ${MAXIMUM_LINKS} others`,
+          `${quoted(name)} in ${this.#label} is a link that does not end after ${MAXIMUM_LINKS} others`,
           'bad-link',
         )
       }
@@ -71,7 +72,7 @@ export class MemberTable<Content> {
     if (member === undefined) return undefined
     if (member.type === 'file') return { name: wanted, content: member.content }
     throw new TarError(
-      `${JSON.stringify(name)} in ${this.#label} is ${member.type === 'directory' ? 'a directory' : 'a device or a pipe'}, not a file`,
+      `${quoted(name)} in ${this.#label} is ${member.type === 'directory' ? 'a directory' : 'a device or a pipe'}, not a file`,
       'bad-member-type',
     )
   }
@@ -87,7 +88,7 @@ export class MemberTable<Content> {
           member.type === 'symlink' ? resolveSymlink(prefix, member.linkName) : cleanName(member.linkName)
         if (target === undefined) {
           throw new TarError(
-            `${JSON.stringify(prefix)} in ${this.#label} is a link to ${JSON.stringify(member.linkName)}, which leads out of it`,
+            `${quoted(prefix)} in ${this.#label} is a link to ${quoted(member.linkName)}, which leads out of it`,
             'unsafe-link',
           )
         }
@@ -105,7 +106,7 @@ export class MemberTable<Content> {
     for (const other of others) {
       if (!(await this.#areSame(first, other))) {
         throw new TarError(
-          `${this.#label} holds ${JSON.stringify(name)} ${others.length + 1} times with different content`,
+          `${this.#label} holds ${quoted(name)} ${others.length + 1} times with different content`,
           'ambiguous',
           'Make the archive again; a file in it was added twice.',
         )

@@ -1,3 +1,4 @@
+import { quoted } from '../content/printable.js'
 import { ArchiveBudget } from './archive-budget.js'
 import {
   BLOCK_SIZE,
@@ -103,7 +104,7 @@ async function skipBody(source: ByteSource, member: TarMember, end: number, labe
 
 /** The error for an archive that ends before a member does. */
 export function endsInside(label: string, name: string): TarError {
-  return truncated(label, `the member ${JSON.stringify(name)} is not all there`)
+  return truncated(label, `the member ${quoted(name)} is not all there`)
 }
 
 function padded(size: number): number {
