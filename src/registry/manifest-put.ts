@@ -5,6 +5,7 @@ import { digestMismatch, verifyBytes } from '../content/verify.js'
 import { digestHeaderOf, type RepositoryAccess, responseError, sendTo } from './access.js'
 import { readErrorBody } from './error-body.js'
 import { headManifest, manifestLabel } from './manifests.js'
+import { RegistryError } from './registry-error.js'
 import { discard, headerValues, isSuccess } from './send.js'
 
 /**
@@ -42,14 +43,36 @@ async function putUnderDigest(
   context: Context,
 ): Promise<void> {
   const { digest } = manifest.descriptor
-  const query = tags.map(tag => `tag=${tag}`).join('&')
-  const taken = await putOne(repository, manifest, `${digest}?${query}`, context)
+  const taken = await putWithTags(repository, manifest, tags, context)
   for (const tag of tags.filter(tag => !taken.includes(tag))) {
     await putOne(repository, manifest, tag, context)
     const message = `${repository.label} knows ${tag} by another digest than ${digest}: it tags by sha256 alone`
     context.emit({ type: 'warning', message })
   }
 }
+
+/** The parameters of so many tags may be more than a registry takes: then they go in parts (rule R24). */
+async function putWithTags(
+  repository: RepositoryAccess,
+  manifest: RawManifest,
+  tags: readonly string[],
+  context: Context,
+): Promise<string[]> {
+  const query = tags.length === 0 ? '' : `?${tags.map(tag => `tag=${tag}`).join('&')}`
+  try {
+    return await putOne(repository, manifest, `${manifest.descriptor.digest}${query}`, context)
+  } catch (error) {
+    const isTooMuch = error instanceof RegistryError && TOO_LONG.has(error.status ?? 0)
+    if (!isTooMuch || tags.length === 0) throw error
+    if (tags.length === 1) return await putWithTags(repository, manifest, [], context)
+    const middle = Math.ceil(tags.length / 2)
+    const first = await putWithTags(repository, manifest, tags.slice(0, middle), context)
+    return [...first, ...(await putWithTags(repository, manifest, tags.slice(middle), context))]
+  }
+}
+
+/** The URI is too long, or the head of the request. */
+const TOO_LONG = new Set([414, 431])
 
 /** @returns the tags that the registry says it set, which only some say */
 async function putOne(

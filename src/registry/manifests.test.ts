@@ -1,6 +1,7 @@
+import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { clientOf, DIGEST, MANIFEST, MANIFEST_HEADERS } from '../../test/support/registry-fixtures.js'
-import { answer, refusal, startScripted } from '../../test/support/scripted-server.js'
+import { type Answer, answer, hangUp, refusal, startScripted } from '../../test/support/scripted-server.js'
 import { digestOf } from '../content/digest.js'
 import { MediaType } from '../content/media-types.js'
 
@@ -114,4 +115,127 @@ test('R229: a manifest that says it is of another type than announced is taken b
   })
   const pinned = await repository.getManifest(MANIFEST.descriptor.digest, context)
   expect(pinned.descriptor.mediaType).toBe(MediaType.ociManifest)
+})
+
+test('R1, R2, R11, R12, R18: asks for a manifest itself, as it is stored and of any type, and for nothing before', async () => {
+  await using server = await startScripted([
+    [/manifests/, answer(200, MANIFEST_HEADERS, MANIFEST.bytes)],
+    [/./, answer(404)],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'team/app')
+  await repository.getManifest('1', context)
+  await repository.statBlob(DIGEST, context)
+  expect(server.lines()).toEqual(['GET /v2/team/app/manifests/1', `HEAD /v2/team/app/blobs/${DIGEST}`])
+  const [manifest, blob] = server.seen.map(({ headers }) => headers)
+  expect(manifest?.accept).toBe(
+    [MediaType.ociManifest, MediaType.ociIndex, MediaType.dockerManifest, MediaType.dockerManifestList].join(
+      ', ',
+    ),
+  )
+  expect(manifest?.['accept-encoding']).toBe('identity')
+  expect(blob?.accept ?? '*/*').toBe('*/*')
+  expect(blob?.['accept-encoding']).toBe('identity')
+})
+
+test('R6: a Content-Type may have parameters and capitals', async () => {
+  const type = `${MediaType.ociManifest.replace('application', 'Application')} ; Charset=UTF-8`
+  await using server = await startScripted([[/./, answer(200, { 'content-type': type }, MANIFEST.bytes)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const { descriptor } = await client.repository(server.host, 'a').getManifest('1', context)
+  expect(descriptor).toEqual(MANIFEST.descriptor)
+})
+
+test.each([
+  ['compressed on the way', gzipSync(MANIFEST.bytes)],
+  ['labelled so and not', MANIFEST.bytes],
+])('R13: a manifest that is %s has its own digest', async (_what, bytes) => {
+  const headers = { ...MANIFEST_HEADERS, 'content-encoding': 'gzip' }
+  await using server = await startScripted([[/./, answer(200, headers, bytes)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const manifest = await client.repository(server.host, 'a').getManifest(MANIFEST.descriptor.digest, context)
+  expect(Buffer.from(manifest.bytes)).toEqual(MANIFEST.bytes)
+})
+
+test('R17: cookies are let be', async () => {
+  const headers = { ...MANIFEST_HEADERS, 'set-cookie': 'sid=1' }
+  await using server = await startScripted([[/./, answer(200, headers, MANIFEST.bytes)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  await repository.getManifest('1', context)
+  await repository.getManifest('1', context)
+  expect(server.seen[1]?.headers.cookie).toBeUndefined()
+})
+
+test.each<[string, Answer]>([
+  ['400', answer(400)],
+  ['404', answer(404)],
+  ['405', answer(405)],
+  ['501', answer(501)],
+  ['no Content-Type', answer(200, { 'content-length': '3' })],
+  ['a length of 0', answer(200, { ...MANIFEST_HEADERS, 'content-length': '0' })],
+  ['another digest', answer(200, { ...MANIFEST_HEADERS, 'docker-content-digest': DIGEST })],
+])('R21: a HEAD with %s is not believed before a GET', async (_what, head) => {
+  await using server = await startScripted([
+    [/^HEAD /, head],
+    [/^GET /, answer(200, MANIFEST_HEADERS, MANIFEST.bytes)],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const { digest } = MANIFEST.descriptor
+  expect(await client.repository(server.host, 'a').statManifest(digest, context)).toEqual(MANIFEST.descriptor)
+})
+
+test('R28, R235: reads a manifest of 4 MiB, and none that is larger', async () => {
+  const sized = (size: number) => {
+    const text = MANIFEST.bytes.toString()
+    return Buffer.from(`${text.slice(0, -1)}${' '.repeat(size - text.length)}}`)
+  }
+  const limit = 4 * 1024 * 1024
+  await using server = await startScripted([
+    [/fits/, answer(200, MANIFEST_HEADERS, sized(limit))],
+    [/announced/, answer(200, MANIFEST_HEADERS, sized(limit + 1))],
+    [
+      /./,
+      (_request, response) => {
+        response.writeHead(200, MANIFEST_HEADERS)
+        response.write(sized(limit))
+        response.end('  ')
+      },
+    ],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  expect((await repository.getManifest('fits', context)).bytes.length).toBe(limit)
+  for (const tag of ['announced', 'endless']) {
+    await expect(repository.getManifest(tag, context)).rejects.toMatchObject({
+      kind: 'corrupt',
+      code: 'too-large',
+    })
+  }
+})
+
+test('R8: a code that nobody knows changes nothing of what the status says', async () => {
+  await using server = await startScripted([[/./, refusal(404, 'SOMETHING_NEW', 'a new way to say no')]])
+  const { client, context } = clientOf()
+  await using _ = client
+  await expect(client.repository(server.host, 'a').getManifest('1', context)).rejects.toMatchObject({
+    kind: 'not-found',
+    codes: ['SOMETHING_NEW'],
+    message: expect.stringContaining('answered 404 (SOMETHING_NEW: a new way to say no)'),
+  })
+})
+
+test('R239: a deletion whose first answer was lost has happened when nothing is there any more', async () => {
+  await using server = await startScripted([[/^DELETE /, hangUp, answer(404)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  expect(await repository.deleteManifest(MANIFEST.descriptor.digest, context)).toBe(true)
+  expect(await repository.deleteManifest(MANIFEST.descriptor.digest, context)).toBe(false)
 })

@@ -46,11 +46,13 @@ export async function* listNames(
   const pageSize = Number.isFinite(limit) ? Math.min(limit, MAXIMUM_PAGE_SIZE) : undefined
   const seen = new Set<string>()
   let start = after
+  /** Where the list as a whole begins: it comes in one piece when it comes from there. */
+  let first = after
   let given = 0
   // A server without links cuts the list at the page size, and must be asked for the rest (rule R72).
   for (let isCut = true; isCut; ) {
     isCut = false
-    let isWhole = start === after
+    let isWhole = start === first
     let emptyPages = 0
     const request = {
       operation,
@@ -60,6 +62,13 @@ export async function* listNames(
       accept: 'application/json',
     }
     for await (const page of readRegistryPages(registry, request, context)) {
+      if (page.response.status === 404 && first !== undefined && start === first) {
+        // Zot does not know where to begin when the name is gone. The whole list tells, if there is one (rule R74).
+        first = undefined
+        start = undefined
+        isCut = true
+        break
+      }
       if (page.response.status !== 200) throw list.refusal(page)
       refuseWebPage(page.request, page.response)
       isWhole &&= !page.hasNext
@@ -68,8 +77,10 @@ export async function* listNames(
       emptyPages = fresh.length === 0 ? emptyPages + 1 : 0
       if (emptyPages >= MAXIMUM_EMPTY_PAGES && page.hasNext)
         throw badPage(page.request, page.response, `${emptyPages} pages with nothing new, and a link to more`)
-      for (const name of isWhole ? inOrder(fresh, after) : fresh) {
+      for (const name of isWhole ? inOrder(fresh) : fresh) {
         seen.add(name)
+        const isBefore = after !== undefined && name <= after
+        if (isBefore && (isWhole || first === undefined)) continue
         yield name
         if (++given >= limit) return
       }
@@ -105,8 +116,8 @@ function namesOf(
   return { names, count: all.length, last: names.at(-1) }
 }
 
-function inOrder(names: readonly string[], after: string | undefined): string[] {
-  return names.filter(name => after === undefined || name > after).sort()
+function inOrder(names: readonly string[]): string[] {
+  return [...names].sort()
 }
 
 function tooMany({ response }: Page, { operation }: NameList): RegistryError {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { clientOf } from '../../test/support/registry-fixtures.js'
-import { answer, startScripted } from '../../test/support/scripted-server.js'
+import { answer, refusal, startScripted } from '../../test/support/scripted-server.js'
 import type { ListOptions } from '../content/store.js'
 
 test('R68, R70, R71: lists tags over pages, leaves out what is none, and refuses a circle', async () => {
@@ -123,6 +123,26 @@ test('R72: a server that gives the same again, whatever comes last, has no more'
   const all = Array.from({ length: 1000 }, (_, number) => `t${10_000 + number}`)
   await using server = await startScripted([[/./, page(all)]])
   expect(await listed(server.host, { limit: 5000 })).toEqual(all)
+  expect(server.seen).toHaveLength(2)
+})
+
+test('R74: lists all where the registry does not know the name to begin after', async () => {
+  await using server = await startScripted([
+    [/last=bb/, answer(404)],
+    [/last=c/, page(['d'])],
+    [/./, page(['a', 'b', 'c'], '/v2/a/tags/list?last=c')],
+  ])
+  expect(await listed(server.host, { after: 'bb' })).toEqual(['c', 'd'])
+  expect(server.lines()).toEqual([
+    'GET /v2/a/tags/list?last=bb',
+    'GET /v2/a/tags/list',
+    'GET /v2/a/tags/list?last=c',
+  ])
+})
+
+test('R9, R74: a repository that is not there is not there from any name on', async () => {
+  await using server = await startScripted([[/./, refusal(404, 'NAME_UNKNOWN')]])
+  await expect(listed(server.host, { after: 'b' })).rejects.toMatchObject({ kind: 'denied' })
   expect(server.seen).toHaveLength(2)
 })
 
