@@ -43,7 +43,10 @@ async function startLeft(options: FragileOptions = {}) {
     await folder[Symbol.asyncDispose]()
   })
   const first = await push(registry, folder.path)
-  expect(first.outcome).toMatchObject({ kind: 'network' })
+  expect(first.outcome).toMatchObject({
+    kind: 'network',
+    hint: expect.stringContaining('goes on from there'),
+  })
   cuts.length = 0
   registry.requests.length = 0
   const uploads = join(folder.path, 'uploads')

@@ -134,6 +134,7 @@ test('R60: begins anew once when what was put together has the wrong digest', as
 test('R240: fails after five breaks without a byte in between, and cancels the upload', async () => {
   const { outcome, lines } = await pushTo({ cuts: Array.from({ length: 99 }, () => 0) })
   expect(outcome).toMatchObject({ kind: 'network', code: 'connection-reset' })
+  expect(outcome).toMatchObject({ message: expect.stringMatching(/closed.* after \d attempts$/) })
   expect(lines.at(-1)).toBe('DELETE')
   expect(lines.filter(method => method === 'POST')).toHaveLength(1)
 })

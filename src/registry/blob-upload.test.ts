@@ -53,6 +53,23 @@ test('R240: takes a lost answer to the PUT for done when the blob is there', asy
   expect(server.lines().filter(line => line.startsWith('PUT'))).toHaveLength(1)
 })
 
+test('R240: takes an upload for done that came to its end while it was asked for', async () => {
+  await using server = await startScripted([
+    [/^HEAD /, answer(404), answer(200, { 'content-length': `${BYTES.length}` })],
+    [/^POST /, answer(202, { location: '/u' })],
+    [/^PUT /, hangUp],
+    [/^GET \/u/, refusal(404, 'BLOB_UPLOAD_UNKNOWN')],
+  ])
+  const { client, context, events } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  expect(await repository.putBlob(blobFrom(repository), context)).toBe('copied')
+  expect(server.lines().filter(line => line.startsWith('PUT'))).toHaveLength(1)
+  expect(events).toEqual([
+    expect.objectContaining({ cause: expect.stringMatching(/^the connection was closed/) }),
+  ])
+})
+
 test('R241: starts again at POST when the upload is lost, and tells it', async () => {
   await using server = await startScripted([
     [/^POST /, answer(202, { location: '/u/1' }), answer(202, { location: '/u/2' })],

@@ -156,23 +156,26 @@ class BlobUpload {
     const { repository, blob, operation, context } = this.#work
     const { retrier } = repository.client
     this.#failures++
+    const isAllSent = session.sent >= blob.descriptor.size
     const advice = this.#heed(adviseOn(failure, session.isPartial), session, failure)
     try {
       if (advice === 'fail') throw failure.error
-      if (isBreak(failure) && session.sent >= blob.descriptor.size && (await this.#isStored()))
-        return undefined
+      if (isBreak(failure) && isAllSent && (await this.#isStored())) return undefined
       const delayMs = this.#delayMs(advice, failure)
       if (delayMs === undefined) throw failure.error
       await retrier.pause({ operation, context }, this.#failures, { cause: causeOf(failure), delayMs })
       if (advice !== 'restart' && advice !== 'restart-once') {
         const offset = await this.#offsetOf(session, failure)
         if (offset !== undefined) return this.#goOn(session, offset, failure, advice)
+        // Meanwhile it may have come to its end.
+        if (isAllSent && (await this.#isStored())) return undefined
       }
       this.#countRestart(session, failure, advice)
     } catch (error) {
-      await this.#leave(session, error instanceof InterruptedError ? error : failure.error)
+      const isInterrupted = error instanceof InterruptedError
+      const isKept = await this.#leave(session, isInterrupted ? error : failure.error)
       // What went wrong first tells more than what went wrong while looking how to go on.
-      throw error instanceof InterruptedError ? error : failure.error
+      throw isInterrupted ? error : this.#finalError(failure, isKept)
     }
     await cancelUpload(repository, session)
     return await this.#start()
@@ -196,8 +199,8 @@ class BlobUpload {
     const { retrier } = this.#work.repository.client
     const isRefused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'
     if (isRefused || answer?.response.status === 416) return 0
-    if (answer === undefined) return retrier.backoff(Math.max(this.#breaks, this.#fruitlessRestarts) + 1)
-    return retrier.delayAfter(answer.response, this.#failures)
+    const attempt = Math.max(this.#breaks, this.#fruitlessRestarts) + 1
+    return answer === undefined ? retrier.backoff(attempt) : retrier.delayAfter(answer.response, attempt)
   }
 
   /** No answer came: the blob may be there all the same (rule R240). */
@@ -256,13 +259,23 @@ class BlobUpload {
     }
   }
 
-  /** Leaves an upload that breaks off to the next run where that is worth it, and cancels it else. */
-  async #leave(session: UploadSession, error: unknown): Promise<void> {
+  #finalError({ error }: UploadFailure, isKept: boolean): RegistryError {
+    const hint = 'The registry keeps what was sent: the same command goes on from there'
+    return error.with({ attempts: this.#failures, ...(isKept && { hint }) })
+  }
+
+  /**
+   * Leaves an upload that breaks off to the next run where that is worth it, and cancels it else.
+   *
+   * @returns whether it was left
+   */
+  async #leave(session: UploadSession, error: unknown): Promise<boolean> {
     const { repository, memory, context } = this.#work
     const isBroken =
       error instanceof InterruptedError || (error instanceof RegistryError && isBreak({ error }))
-    if (memory !== undefined && isBroken && session.sent >= WORTH_KEEPING_BYTES) return
+    if (memory !== undefined && isBroken && session.sent >= WORTH_KEEPING_BYTES) return true
     await memory?.forget()
     await cancelUpload(repository, session, context.signal.aborted)
+    return false
   }
 }

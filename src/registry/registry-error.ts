@@ -33,6 +33,8 @@ export class RegistryError extends RegctlError {
   readonly status: number | undefined
   /** The registry's own error codes; empty when it gave none. */
   readonly codes: readonly string[]
+  readonly #operation: string
+  readonly #details: RegistryErrorDetails
 
   constructor(operation: string, details: RegistryErrorDetails) {
     const url = displayUrl(details.url)
@@ -43,6 +45,18 @@ export class RegistryError extends RegctlError {
     this.url = url
     this.status = details.status
     this.codes = details.codes ?? []
+    this.#operation = operation
+    this.#details = details
+  }
+
+  /** What went wrong, without the operation and the request: `the connection was closed`. */
+  get outcome(): string {
+    return this.#details.outcome.replace(/^failed: /, '')
+  }
+
+  /** The same error, when more is known than where it was found. */
+  with(more: Partial<Pick<RegistryErrorDetails, 'attempts' | 'hint'>>): RegistryError {
+    return new RegistryError(this.#operation, { ...this.#details, ...more })
   }
 }
 

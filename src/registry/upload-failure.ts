@@ -59,7 +59,7 @@ export function adviseOn({ error, answer }: UploadFailure, isPartial: boolean): 
 
 /** A failure in a few words. */
 export function causeOf({ error, answer }: UploadFailure): string {
-  if (answer === undefined) return error.message
+  if (answer === undefined) return error.outcome
   return `${answer.response.status} ${readErrorBody(answer.response.bytes).text}`.trim()
 }
 
