@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { Args, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
@@ -17,6 +16,7 @@ import {
 } from '../../index.js'
 import { BaseCommand } from '../base-command.js'
 import { copyFlags } from '../copy-flags.js'
+import { writeDigestFile } from '../digest-file.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { copyDocument, ImageCopyDisplay } from '../image-copy-display.js'
 import { JsonRenderer } from '../progress/json.js'
@@ -124,7 +124,7 @@ destinations are served in one run: the source is read once, and one that fails 
     }
     const copied = results.find(({ error, root }) => error === undefined && root !== undefined)
     if (flags['digest-file'] !== undefined && copied?.root !== undefined)
-      await writeFile(flags['digest-file'], `${copied.root.digest}\n`)
+      await writeDigestFile(flags['digest-file'], [copied.root.digest], this.interruption.signal)
     this.#tell(
       results.map(({ error }) => error),
       flags,

@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
@@ -10,6 +9,7 @@ import {
   pull,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
+import { writeDigestFile } from '../digest-file.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import { platformFlag, transferFlags } from '../image-flags.js'
 import { PullDisplay } from '../pull-display.js'
@@ -123,7 +123,11 @@ export default class Pull extends BaseCommand {
     const file = flags['digest-file']
     if (first === undefined) {
       if (file !== undefined)
-        await writeFile(file, images.map(({ root }) => `${root?.digest ?? ''}\n`).join(''))
+        await writeDigestFile(
+          file,
+          images.map(({ root }) => root?.digest ?? ''),
+          this.interruption.signal,
+        )
       return
     }
     process.exitCode = EXIT_CODES[describeError(first.error).kind]

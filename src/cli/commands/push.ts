@@ -1,4 +1,3 @@
-import { writeFile } from 'node:fs/promises'
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
@@ -16,6 +15,7 @@ import {
   RegctlError,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
+import { writeDigestFile } from '../digest-file.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import {
   compressionFlag,
@@ -158,7 +158,7 @@ for names. Several are served in one run: the source is read once and each regis
     const failed = results.find(result => result.error !== undefined)
     const pushed = results.find(result => result.error === undefined && result.root !== undefined)
     if (flags['digest-file'] !== undefined && pushed?.root !== undefined) {
-      await writeFile(flags['digest-file'], `${pushed.root.digest}\n`)
+      await writeDigestFile(flags['digest-file'], [pushed.root.digest], this.interruption.signal)
     }
     if (flags.json) this.printJson({ targets: results.map(resultDocument) })
     else if (flags.quiet) {
