@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { readFile, realpath, rename, stat } from 'node:fs/promises'
+import { open, readFile, realpath, rename, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
@@ -18,6 +17,9 @@ import { checkSignal, LayoutError } from './layout-error.js'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_FILE_TEXT } from './layout-format.js'
 import { LayoutStore, type LayoutStoreOptions } from './layout-store.js'
 import { Staging } from './staging.js'
+
+/** How much of a blob is read and written at once when the archive is made. */
+const COPY_BYTES = 1024 * 1024
 
 /** How a {@link LayoutArchiveSink} writes. */
 export interface LayoutArchiveOptions {
@@ -202,9 +204,10 @@ export class LayoutArchiveSink implements Sink {
     const others = await this.#options.addFiles?.(this.#store, entries, context)
     const tar = new TarWriter(output)
     await tar.addFile(LAYOUT_FILE, LAYOUT_FILE_TEXT.length, Buffer.from(LAYOUT_FILE_TEXT))
+    const buffer = Buffer.allocUnsafe(COPY_BYTES)
     for (const name of await blobNames(folder)) {
       const path = join(folder, name)
-      await tar.addFile(name, (await stat(path)).size, createReadStream(path, { signal: context.signal }))
+      await tar.addFile(name, (await stat(path)).size, readThrough(path, buffer, context))
     }
     const bytes = formatIndexJson(index)
     await tar.addFile(INDEX_FILE, bytes.length, bytes)
@@ -243,4 +246,20 @@ async function fileAt(path: string): Promise<string> {
       ? 'Name a file in it, or write a folder with `--format oci`'
       : 'Standard output is written by `-`',
   })
+}
+
+/** Reads a file piece by piece into the same buffer: each is to be written before the next one is asked for. */
+async function* readThrough(path: string, buffer: Buffer, context: Context): AsyncGenerator<Buffer> {
+  const file = await open(path)
+  try {
+    for (let offset = 0; ; ) {
+      checkSignal(context)
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
+      if (bytesRead === 0) return
+      offset += bytesRead
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
 }

@@ -1,4 +1,4 @@
-import { Readable, type Writable } from 'node:stream'
+import type { Writable } from 'node:stream'
 import { encodeHeaders, paddingOf } from './header-encode.js'
 import { TarError } from './tar-error.js'
 
@@ -28,14 +28,14 @@ export class TarWriter {
    * Adds a regular file.
    *
    * @param size in bytes, known beforehand since it stands in front
-   * @param content is read to its end
+   * @param content is read to its end; each piece is written before the next one is asked for
    * @throws TarError `size-mismatch` when the content is of another size, and what the content or the output throws; the
    * tar is unusable then
    */
-  async addFile(name: string, size: number, content: Readable | Uint8Array): Promise<void> {
+  async addFile(name: string, size: number, content: AsyncIterable<Uint8Array> | Uint8Array): Promise<void> {
     await this.#write(encodeHeaders({ name, type: '0', mode: 0o644, size }))
     let written = 0
-    for await (const chunk of content instanceof Readable ? content : [content]) {
+    for await (const chunk of content instanceof Uint8Array ? [content] : content) {
       written += chunk.length
       if (written > size) break
       await this.#write(chunk)
