@@ -97,6 +97,8 @@ export class DirSink implements Sink {
       await this.#write(root)
       this.#gathering.finish()
     } catch (error) {
+      // Another run may have filled the folder meanwhile.
+      await checkEmpty(this.#target, this.#target)
       throw explainDiskError(error, this.#target, await sizeOfBlobs(this.#gathered))
     }
   }

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { access, lstat, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDigest } from '../content/digest.js'
@@ -37,9 +37,9 @@ export const DOWNLOADED_LAYOUT = 'downloaded'
  * @param target on the disk that must have room anyway
  */
 export async function openGathering(cache: string | undefined, target: string): Promise<GatheringFolder> {
-  if (cache !== undefined && (await isUsable(cache, dirname(target)))) {
-    return new DownloadFolder(join(cache, 'downloads'))
-  }
+  const downloads = cache === undefined ? undefined : join(cache, 'downloads')
+  if (downloads !== undefined && (await isUsable(downloads, dirname(target))))
+    return new DownloadFolder(downloads)
   const staging = await Staging.beside(target)
   return {
     path: staging.path,
@@ -51,16 +51,23 @@ export async function openGathering(cache: string | undefined, target: string): 
   }
 }
 
-async function isUsable(cache: string, folder: string): Promise<boolean> {
+async function isUsable(downloads: string, folder: string): Promise<boolean> {
   try {
-    const [here, there] = [await existing(cache), await existing(folder)]
+    const [here, there] = [await existing(downloads), await existing(folder)]
     await access(here, constants.W_OK)
-    if ((await stat(here)).dev === (await stat(there)).dev) return true
+    const found = await stat(here)
+    if (!found.isDirectory() || (here === downloads && !isPrivate(found))) return false
+    if (found.dev === (await stat(there)).dev) return true
     const free = await freeBytes(here)
     return free >= ENOUGH_BYTES || free >= (await freeBytes(there))
   } catch {
     return false
   }
+}
+
+/** What was checked must not be changed by others before it is in an archive. */
+function isPrivate({ uid, mode }: Stats): boolean {
+  return process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0)
 }
 
 /** The folder, or the lowest one above it that is there. */

@@ -1,5 +1,7 @@
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { hostname } from 'node:os'
+import { basename, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../test/support/temporary-folder.js'
 import { Staging } from './staging.js'
@@ -27,6 +29,19 @@ describe('Staging', () => {
     }
     expect(await readdir(join(folder.path, 'a'))).toEqual(['b'])
     expect(await readdir(join(folder.path, 'a/b'))).toEqual(['other'])
+  })
+
+  it('that a killed run left goes with the next one for the same target', async () => {
+    await using folder = await temporaryFolder()
+    const host = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
+    const dead = (target: string) => `.${target}-${host}-999999999-0123456789ab`
+    for (const target of ['image.tar', 'image']) {
+      await mkdir(join(folder.path, dead(target)))
+      await writeFile(join(folder.path, dead(target), 'archive'), 'half')
+    }
+    await using staging = await Staging.beside(join(folder.path, 'image.tar'))
+    await staging.make()
+    expect((await readdir(folder.path)).sort()).toEqual([dead('image'), basename(staging.path)].sort())
   })
 
   it('goes when the process ends before it was disposed, and only then is it waited for', async () => {

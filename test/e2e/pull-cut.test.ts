@@ -65,6 +65,21 @@ describe('a pull over a connection that is cut', () => {
   })
 })
 
+describe('two pulls at once', () => {
+  it.each([['docker-archive'], ['oci']])('to one place both end well: %s', async format => {
+    await behindProxy(0, {}, async (proxy, folder) => {
+      const out = join(folder, 'out')
+      const pull = () =>
+        regctlWith({ home: folder }, 'pull', `${proxy.host}/app:1`, out, '--format', format, '--quiet')
+      for (const { code, stderr } of await Promise.all([pull(), pull()]))
+        expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+      expect(await regctl('verify', out)).toMatchObject({ code: 0 })
+      expect(await readdir(folder)).toEqual(['.cache', 'out'].slice(format === 'oci' ? 1 : 0))
+      if (format === 'oci') expect((await readdir(out)).sort()).toEqual(['blobs', 'index.json', 'oci-layout'])
+    })
+  })
+})
+
 describe('a pull that is killed at 60 %', () => {
   it.each([
     ['regctl serve', 'oci-archive', 0],
