@@ -66,6 +66,7 @@ export interface AccessRequest {
   readonly collectLimitBytes?: number
   readonly isForeign?: boolean
   readonly movedBytes?: number
+  readonly movesOn?: boolean
   readonly closes?: boolean
 }
 
@@ -102,7 +103,8 @@ export async function sendTo(
   )
   const path = typeof target === 'string' ? withNamespace(`${repository.name}/${target}`, repository) : target
   const attempts = rest.attempts ?? repository.attempts
-  const request = { ...rest, target: path, scopes, ...(attempts !== undefined && { attempts }) }
+  const movesOn = repository.mirrorOf !== undefined
+  const request = { ...rest, target: path, scopes, movesOn, ...(attempts !== undefined && { attempts }) }
   return await sendToRegistry(repository, request, context)
 }
 

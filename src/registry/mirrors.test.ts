@@ -11,6 +11,7 @@ import {
 import {
   type Answer,
   answer,
+  hangUp,
   type ScriptedServer,
   startScripted,
 } from '../../test/support/scripted-server.js'
@@ -106,6 +107,32 @@ describe('mirrors', () => {
       expect(mirror.lines().some(line => line.includes('blobs'))).toBe(false)
     },
   )
+
+  test.each<[string, Answer, number]>([
+    ['429', answer(429, { 'retry-after': '30' }), 1],
+    ['503', answer(503), 1],
+    ['a closed connection, which may be an old one', hangUp, 2],
+  ])('R251: one that answers with %s is not waited for', async (_what, answered, times) => {
+    await using origin = await startScripted(PULL)
+    await using mirror = await startScripted([[/./, answered]])
+    const { client, pull, delays } = await mirrored(origin, [mirror])
+    await using _ = client
+    expect(Buffer.from(await pull())).toEqual(BYTES)
+    expect(mirror.seen).toHaveLength(times)
+    expect(delays).toEqual([])
+  })
+
+  test('R251: the registry itself, as the last one, is tried again', async () => {
+    await using origin = await startScripted([
+      [/manifests/, answer(503), answer(200, MANIFEST_HEADERS, MANIFEST.bytes)],
+      ...PULL,
+    ])
+    await using mirror = await startScripted([[/./, answer(503)]])
+    const { client, pull, delays } = await mirrored(origin, [mirror])
+    await using _ = client
+    expect(Buffer.from(await pull())).toEqual(BYTES)
+    expect(delays).toHaveLength(1)
+  })
 
   test('one that nobody answers for is left out with one warning', async () => {
     await using origin = await startScripted(PULL)

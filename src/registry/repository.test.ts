@@ -220,3 +220,54 @@ test('R9, R10: a repository that is unknown is told like one that may not be see
     message: text,
   })
 })
+
+test('R236: more than a token is not read from a token server', async () => {
+  const body = JSON.stringify({ token: 'x'.repeat(10 * 1024 * 1024) })
+  await using server = await startScripted([
+    [/^GET \/token/, answer(200, { 'content-type': 'application/json' }, body)],
+    [/./, answer(401, { 'www-authenticate': 'Bearer realm="/token",service="s"' })],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  await expect(client.repository(server.host, 'a').getManifest('1', context)).rejects.toMatchObject({
+    kind: 'network',
+    code: 'token-server',
+    message: `pull of manifest ${server.host}/a:1 failed: the token server answered with more than 1 MiB: GET ${server.host}/token answered 200`,
+  })
+})
+
+test('R95, R108: tokens that run out after a second are replaced in time for each request', async () => {
+  let issued = 0
+  let last = ''
+  const uses = new Map<string, number>()
+  await using server = await startScripted([
+    [
+      /^GET \/token/,
+      (_request, response) => {
+        last = `t${++issued}`
+        response.end(JSON.stringify({ token: last, expires_in: 1 }))
+      },
+    ],
+    [
+      /./,
+      ({ headers }, response) => {
+        const count = uses.get(headers.authorization ?? '') ?? 0
+        uses.set(headers.authorization ?? '', count + 1)
+        // Each token runs out after one request.
+        if (headers.authorization === `Bearer ${last}` && count === 0)
+          response.writeHead(200, MANIFEST_HEADERS).end(MANIFEST.bytes)
+        else
+          response
+            .writeHead(401, {
+              'www-authenticate': 'Bearer realm="/token",service="s",error="invalid_token"',
+            })
+            .end()
+      },
+    ],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  for (let times = 0; times < 3; times++) await repository.getManifest('1', context)
+  expect(issued).toBe(3)
+})

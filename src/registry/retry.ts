@@ -95,14 +95,16 @@ export class Retrier {
         return { response }
       }
       const delayMs = this.delayAfter(response, attempt)
-      if (attempt >= maximum || delayMs === undefined || !this.#spend()) return { response }
+      if (attempt >= maximum || request.movesOn === true || delayMs === undefined || !this.#spend())
+        return { response }
       return { failure: { cause: `answered ${describeStatus(response.status, response.bytes)}`, delayMs } }
     } catch (error) {
       if (request.context.signal.aborted)
         throw new InterruptedError(`${request.operation} was interrupted`, error)
       if (error instanceof RegctlError || error instanceof BodySourceError) throw error
       const { text, code, hint, retry, isReset } = explainNetworkError(error, request.url, request.endpoint)
-      const isLast = retry === 'no' || attempt >= maximum || (retry === 'once' && attempt > 1)
+      const isHopeless = retry === 'no' || (retry === 'once' && attempt > 1)
+      const isLast = isHopeless || attempt >= maximum || (request.movesOn === true && !isReset)
       if (isLast || !this.#spend()) {
         throw new RegistryError(request.operation, {
           kind: 'network',

@@ -38,6 +38,11 @@ export interface RegistryRequest {
   readonly context: Context
   /** The most times it is sent, the first included. The client's default when undefined. */
   readonly attempts?: number
+  /**
+   * There is another place to ask, as after a mirror: only a kept connection that was closed is tried again (rules R250,
+   * R251).
+   */
+  readonly movesOn?: boolean
   /** When defined, a successful body of at most this many bytes is read into `bytes`, and a longer one refused. */
   readonly collectLimitBytes?: number
   /** It goes to a place that an image names: without credentials, and over https alone (rule R212). */

@@ -1,3 +1,4 @@
+import { ContentError } from '../content/content-error.js'
 import { parseJsonObject } from '../content/manifest.js'
 import type { Credential } from '../credentials/credential-store.js'
 import type { Challenge } from './challenge.js'
@@ -86,12 +87,26 @@ async function askForToken(
     credential?.kind === 'identity-token'
       ? formRequest(realm, wanted, { grant_type: 'refresh_token', refresh_token: credential.token })
       : queryRequest(realm, wanted)
-  const response = await send(first)
+  const response = await exchange(send, first, wanted)
   const isUnknown = response.status === 404 || response.status === 405
   if (credential?.kind !== 'password' || !isUnknown) return { request: first, response }
   const { username, password } = credential
   const second = formRequest(realm, wanted, { grant_type: 'password', username, password })
-  return { request: second, response: await send(second) }
+  return { request: second, response: await exchange(send, second, wanted) }
+}
+
+/** The answer of a token server, which has its own limit (rule R236). */
+async function exchange(
+  send: Send,
+  request: RegistryRequest,
+  wanted: TokenRequest,
+): Promise<RegistryResponse> {
+  try {
+    return await send(request)
+  } catch (error) {
+    if (!(error instanceof ContentError)) throw error
+    throw badReply({ url: request.url, status: 200 }, wanted, 'answered with more than 1 MiB')
+  }
 }
 
 /** The GET form of distribution's token authentication. */
@@ -133,8 +148,8 @@ function formRequest(realm: URL, wanted: TokenRequest, grant: Record<string, str
 }
 
 function commonOf({ request }: TokenRequest) {
-  const { operation, endpoint, context } = request
-  return { operation, endpoint, context, scopes: [], collectLimitBytes: TOKEN_LIMIT_BYTES }
+  const { operation, endpoint, context, movesOn = false } = request
+  return { operation, endpoint, context, movesOn, scopes: [], collectLimitBytes: TOKEN_LIMIT_BYTES }
 }
 
 function realmOf({ challenge, challengedUrl, request }: TokenRequest, policy: UrlPolicy): URL {
@@ -207,7 +222,11 @@ function parseReply(response: RegistryResponse, wanted: TokenRequest): Record<st
   }
 }
 
-function badReply(response: RegistryResponse, { request }: TokenRequest, what: string): RegistryError {
+function badReply(
+  response: Pick<RegistryResponse, 'url' | 'status'>,
+  { request }: TokenRequest,
+  what: string,
+): RegistryError {
   return new RegistryError(request.operation, {
     kind: 'network',
     code: 'token-server',
