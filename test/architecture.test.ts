@@ -28,7 +28,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   registry: [...BASE, 'content', 'files', 'credentials', 'config'],
   // The heart of it: copying knows no particular store.
   copy: [...BASE, 'content'],
-  server: [...BASE, 'content'],
+  server: [...BASE, 'content', 'files'],
   // Where an image can be, and opening it there: the first that knows every store.
   open: OPENING,
   // What the verbs do, on images that were opened.

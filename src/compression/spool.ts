@@ -1,11 +1,10 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type Digest, Digester } from '../content/digest.js'
 import { explainDiskError } from '../files/disk-error.js'
+import { TemporaryFolder } from '../files/temporary-folder.js'
 
 /** A file in the spool, by the digest and size of its bytes. */
 export interface SpooledBytes {
@@ -20,12 +19,12 @@ export interface SpooledBytes {
  * spool is disposed.
  */
 export class Spool implements AsyncDisposable {
-  readonly #parent: string
-  #folder: Promise<string> | undefined
+  readonly #parent: string | undefined
+  #folder: Promise<TemporaryFolder> | undefined
   #count = 0
 
   /** @param parent where the spool's folder is made, when the first file comes; the system's temporary folder if not given */
-  constructor(parent = tmpdir()) {
+  constructor(parent?: string) {
     this.#parent = parent
   }
 
@@ -35,8 +34,8 @@ export class Spool implements AsyncDisposable {
    * @throws what the stream or the disk throws; the file is removed with the spool
    */
   async add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
-    this.#folder ??= mkdtemp(join(this.#parent, 'regctl-spool-'))
-    const path = join(await this.#folder, `${this.#count++}`)
+    this.#folder ??= TemporaryFolder.create('regctl-spool', this.#parent)
+    const path = join((await this.#folder).path, `${this.#count++}`)
     const digester = new Digester()
     const output = createWriteStream(path, { flags: 'wx', mode: 0o600 })
     try {
@@ -52,7 +51,7 @@ export class Spool implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true })
+    await (await this.#folder?.catch(() => undefined))?.[Symbol.asyncDispose]()
   }
 }
 

@@ -1,7 +1,6 @@
-import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { mkdir, readdir } from 'node:fs/promises'
 import type { DigestAlgorithm } from '../content/digest.js'
+import { TemporaryFolder } from '../files/temporary-folder.js'
 import { RegistryError } from './errors.js'
 import { UploadSession } from './upload-session.js'
 
@@ -38,6 +37,7 @@ export class UploadSessions implements AsyncDisposable {
   readonly #settings: UploadSettings
   readonly #sessions = new Map<string, Entry>()
   #folder: Promise<string> | undefined
+  #temporary: TemporaryFolder | undefined
 
   constructor(settings: UploadSettings) {
     this.#settings = settings
@@ -119,9 +119,8 @@ export class UploadSessions implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { timer } of this.#sessions.values()) clearTimeout(timer)
     this.#sessions.clear()
-    if (this.#settings.directory !== undefined) return
-    const folder = await this.#folder?.catch(() => undefined)
-    if (folder !== undefined) await rm(folder, { recursive: true, force: true })
+    await this.#folder?.catch(() => undefined)
+    await this.#temporary?.[Symbol.asyncDispose]()
   }
 
   #add(session: UploadSession, lastMs: number): void {
@@ -164,8 +163,7 @@ export class UploadSessions implements AsyncDisposable {
       await mkdir(directory, { recursive: true, mode: 0o700 })
       return directory
     }
-    const folder = await mkdtemp(join(tmpdir(), 'regctl-uploads-'))
-    await chmod(folder, 0o700)
-    return folder
+    this.#temporary = await TemporaryFolder.create('regctl-uploads')
+    return this.#temporary.path
   }
 }
