@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
-import { lazyRequires } from './bundle/lazy-requires.js'
+import { lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
 import { trimmedPackages } from './bundle/trimmed-packages.js'
 
@@ -57,7 +57,7 @@ function dockerCredentialHelper(compiled) {
 function starter(compiled, build) {
   return `
     import { startProgram } from '${compiled}/start/start.js'
-    export const start = (folder, program) => startProgram(folder, program, '${build}')`
+    export const start = (folder, program, require) => startProgram(folder, program, require, '${build}')`
 }
 
 /**
@@ -66,6 +66,8 @@ function starter(compiled, build) {
  */
 async function bundle(compiled, programs) {
   const build = await rolldown({
+    cwd: compiled,
+    experimental: { attachDebugInfo: 'none' },
     input: Object.fromEntries(Object.keys(programs).map(name => [name, `program:${name}`])),
     platform: 'node',
     external: EXTERNAL,
@@ -92,7 +94,7 @@ async function bundle(compiled, programs) {
     comments: false,
   })
   await build.close()
-  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(code) }))
+  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(lazyImports(code)) }))
 }
 
 /** What is ASCII can be read without being decoded. Outside of literals there is nothing else. */

@@ -15,6 +15,30 @@ const CHANGES = [
     from: /^checkNodeVersion\(\);$/m,
     to: '',
   },
+  {
+    // The package shows something when DEBUG says so, and looks at the terminal when it is loaded.
+    module: '@oclif/core/lib/logger.js',
+    from: 'const debug = (0, debug_1.default)(namespace);',
+    to: 'const debug = process.env.DEBUG ? (0, debug_1.default)(namespace) : () => {};',
+  },
+  {
+    // The names of commands are ASCII. For what languages make of them, ICU would be loaded.
+    module: '@oclif/core/lib/config/plugin.js',
+    from: '.sort((a, b) => a.id.localeCompare(b.id))',
+    to: '.sort((a, b) => (a.id < b.id ? -1 : 1))',
+  },
+  {
+    // Three small files are read, one after the other; the promises of node:fs are not loaded for them.
+    module: '@oclif/core/lib/util/fs.js',
+    from: "await (0, promises_1.readFile)(path, 'utf8')",
+    to: "(0, node_fs_1.readFileSync)(path, 'utf8')",
+  },
+  {
+    // Besides this answer, the package runs programs of Windows.
+    module: '@oclif/core/lib/util/os.js',
+    from: "(await import('wsl-utils')).isWsl",
+    to: "(await import('is-wsl')).default",
+  },
 ]
 
 /** Makes these changes. */

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { Script } from 'node:vm'
 import type { CodeCache } from './code-cache.js'
@@ -11,7 +10,7 @@ interface LoadedModule {
 
 type Run = (
   exports: unknown,
-  require: (name: string) => unknown,
+  require: NodeJS.Require,
   module: LoadedModule,
   filename: string,
   dirname: string,
@@ -26,12 +25,15 @@ export class Bundle {
   readonly #cache: CodeCache
   readonly #modules = new Map<string, LoadedModule>()
   readonly #scripts = new Map<string, Script>()
+  readonly #require: NodeJS.Require
   #isComplete = true
 
-  /** @param folder an absolute path */
-  constructor(folder: string, cache: CodeCache) {
+  /** @param folder an absolute path @param require finds what is not in the bundle */
+  constructor(folder: string, cache: CodeCache, require: NodeJS.Require) {
     this.#folder = folder
     this.#cache = cache
+    const own = (name: string) => (name.startsWith('./') ? this.load(name.slice(2)) : require(name))
+    this.#require = Object.assign(own, require)
   }
 
   /** Runs a file of the bundle, once. */
@@ -42,9 +44,7 @@ export class Bundle {
     this.#modules.set(file, module)
     const path = join(this.#folder, file)
     const run = this.#compile(file, path).runInThisContext() as Run
-    const others = createRequire(path)
-    const require = (name: string) => (name.startsWith('./') ? this.load(name.slice(2)) : others(name))
-    run(module.exports, Object.assign(require, others), module, path, this.#folder)
+    run(module.exports, this.#require, module, path, this.#folder)
     return module.exports
   }
 

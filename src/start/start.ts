@@ -17,16 +17,22 @@ interface Program {
  *
  * @param folder of the bundle, absolute; it is `dist/cli-bundle` of the package
  * @param program the name of its file
+ * @param require of the start file
  * @param build names the build that made the bundle
  */
-export function startProgram(folder: string, program: string, build: string): void {
+export function startProgram(
+  folder: string,
+  program: string,
+  require: NodeJS.Require,
+  build: string,
+): void {
   const parameters = process.argv.slice(2)
   const cache = new CodeCache({
     folder: codeFolder(),
     build: `${build}-${process.version}-${process.arch}${flagsKey()}`,
     name: [program, ...parameters.slice(0, 1).filter(isName)].join('-'),
   })
-  const bundle = new Bundle(folder, cache)
+  const bundle = new Bundle(folder, cache, require)
   process.once('exit', code => {
     if (code !== USAGE) bundle.save()
   })
