@@ -6,6 +6,7 @@ import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
 import { guardLookup, isLoopback } from './addresses.js'
+import { answersInClearText } from './clear-text.js'
 import { loadUndici, openPool } from './connection-pool.js'
 import { movedBytesOf, openRequestBody } from './request-body.js'
 import { BodySourceError, type Endpoint, type Method, type Send } from './send.js'
@@ -102,6 +103,10 @@ export class Transport implements AsyncDisposable {
    * @param registry as it stands in references
    */
   async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
+    // A registry on this machine mostly speaks HTTP. That is seen without the certificates of the system and OpenSSL.
+    const isNear = isLoopback(url.hostname) && this.#options.proxyFor(url) === undefined
+    if (isNear && (await answersInClearText(url, this.#lookup(false), signal)))
+      throw Object.assign(new Error('the answer is no TLS'), { code: 'ERR_SSL_WRONG_VERSION_NUMBER' })
     const tls = await this.#trust.settingsFor(registry, true)
     const demands = { verify: false, guarded: false, tls }
     const clock = new StallClock(this.#stallTimeoutMs)

@@ -20,12 +20,7 @@ interface Program {
  * @param require of the start file
  * @param build names the build that made the bundle
  */
-export function startProgram(
-  folder: string,
-  program: string,
-  require: NodeJS.Require,
-  build: string,
-): void {
+export function startProgram(folder: string, program: string, require: NodeJS.Require, build: string): void {
   const parameters = process.argv.slice(2)
   const cache = new CodeCache({
     folder: codeFolder(),

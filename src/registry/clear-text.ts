@@ -1,0 +1,43 @@
+import { once } from 'node:events'
+import { connect, type LookupFunction } from 'node:net'
+import { hostnameOf } from '../config/insecure-registries.js'
+
+/** Who answers in clear text does so at once. */
+const PATIENCE_MS = 1_000
+
+/**
+ * The beginning of TLS (RFC 8446, section 4.1.2): enough for a server to go on, or to end it with an alert. Its random
+ * bytes are line feeds, so that what reads lines of text doesn't wait for the end of the first.
+ */
+const CLIENT_HELLO = Buffer.from(
+  ['16030100330100002f0303', '0a'.repeat(32), '00', '0008', '1301c02fc02b002f', '0100'].join(''),
+  'hex',
+)
+
+/**
+ * Whether a server takes TLS for a broken HTTP request. To see that, a handshake is begun by hand: TLS itself need not be
+ * loaded, nor any certificate.
+ *
+ * @returns false when it speaks TLS or that can't be told: real TLS then shows what is wrong
+ */
+export async function answersInClearText(
+  url: URL,
+  lookup: LookupFunction | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const socket = connect({
+    host: hostnameOf(url.hostname),
+    port: url.port === '' ? 443 : Number(url.port),
+    ...(lookup !== undefined && { lookup }),
+  })
+  try {
+    socket.write(CLIENT_HELLO)
+    const within = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
+    const [answer] = (await once(socket, 'data', { signal: within })) as [Buffer]
+    return answer.toString('latin1', 0, 5) === 'HTTP/'
+  } catch {
+    return false
+  } finally {
+    socket.on('error', () => {}).destroy()
+  }
+}
