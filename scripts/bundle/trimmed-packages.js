@@ -101,7 +101,7 @@ function change(code, { module, from, to }) {
 
 /** Only these, and `request` as the package itself makes it: the rest is `fetch`, caches, web sockets and mocks. */
 function trimmedUndici(code) {
-  const [makeDispatcher] = /^function makeDispatcher [^]*?^}$/m.exec(code) ?? []
+  const [makeDispatcher] = /^function makeDispatcher [\s\S]*?^}$/m.exec(code) ?? []
   if (makeDispatcher === undefined)
     throw new Error('undici/index.js is not as it was: makeDispatcher is not found')
   const getters = Object.entries(UNDICI).map(([name, path]) => `get ${name}() { return require('${path}') }`)

@@ -1,6 +1,7 @@
 import {
   closeSync,
   constants,
+  existsSync,
   fstatSync,
   lstatSync,
   mkdirSync,
@@ -57,9 +58,8 @@ export class CodeCache {
     const { folder, build, name } = this.#options
     if (folder === undefined) return
     try {
-      if (!isOurs(nearestStatus(folder))) return
       const own = join(folder, build)
-      mkdirSync(own, { recursive: true, mode: 0o700 })
+      makeFolder(own)
       if (!isPrivate(lstatSync(own))) return
       const path = join(own, `${name}.bin`)
       const temporary = `${path}.${process.pid}`
@@ -109,10 +109,23 @@ function isOurs(status: Stats): boolean {
   return process.getuid === undefined || status.uid === process.getuid()
 }
 
-/** Who runs this as another user, with the home of the first, must not leave folders there that the first can't use. */
-function nearestStatus(path: string): Stats {
+/**
+ * Makes a folder and those above it, below one that is ours: who runs this as another user, with the home of the first,
+ * must not leave folders there that the first can't use. Node's own `recursive` never ends in a folder such as `/proc`.
+ */
+function makeFolder(path: string): void {
   const status = lstatSync(path, { throwIfNoEntry: false })
-  return status ?? nearestStatus(dirname(path))
+  if (status !== undefined) {
+    if (!isOurs(status)) throw new Error(`${path} is not ours`)
+    return
+  }
+  makeFolder(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    // Another run made it at the same moment.
+    if (!existsSync(path)) throw error
+  }
 }
 
 function removeOldBuilds(folder: string, current: string): void {
