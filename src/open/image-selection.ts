@@ -16,6 +16,7 @@ export function selectImage(file: ImageFile, selector?: string): ImageEntry {
     throw new ImageSelectionError(`${file.label} holds no images`, {
       kind: 'not-found',
       code: 'nothing-to-push',
+      hint: 'It was written without an image in it: save it again, and name the image',
     })
   }
   const matching = selector === undefined ? file.images : imagesNamed(file, selector)

@@ -5,6 +5,7 @@ import type { Context } from '../content/store.js'
 import { hasCompressedLayers, openDockerArchive } from '../docker-archive/docker-archive.js'
 import type { DockerArchiveOptions } from '../docker-archive/docker-archive-source.js'
 import { MANIFEST_JSON } from '../docker-archive/manifest-json.js'
+import { RegctlError } from '../errors.js'
 import { openDir } from '../layout/dir-source.js'
 import { openLayout } from '../layout/layout-source.js'
 import type { FileSet } from '../tar/file-set.js'
@@ -36,6 +37,22 @@ export async function openImageFile(
       hint: 'Pipe an image into it: `docker save NAME | regctl push - REF`',
     })
   }
+  try {
+    return await open(locator, context, options)
+  } catch (error) {
+    throw withHint(error)
+  }
+}
+
+/** Whatever is wrong with a file, nobody can do more about it than this, unless the error knows better. */
+function withHint(error: unknown): unknown {
+  if (!(error instanceof RegctlError) || error.kind !== 'corrupt' || error.hint !== undefined) return error
+  return Object.assign(error, {
+    hint: 'It is damaged, or what made it did so wrongly: save the image again, or fetch the file again',
+  })
+}
+
+async function open(locator: LocalLocator, context: Context, options: OpenOptions): Promise<ImageFile> {
   const archiveOptions = { signal: context.signal }
   const files =
     locator.kind === 'stdio'
