@@ -74,6 +74,13 @@ test.each([
   expect(lines.filter(method => method === 'POST')).toHaveLength(1)
 })
 
+test('R58: asks again while the registry is busy with the request that broke', async () => {
+  const { outcome, lines } = await pushTo({ cuts: [300 * KIB], busy: 3 })
+  expect(outcome).toBe('copied')
+  expect(lines.filter(method => method === 'GET')).toHaveLength(4)
+  expect(lines.filter(method => method === 'POST')).toHaveLength(1)
+})
+
 test.each<[string, FragileOptions]>([
   ['more than was sent', { statusRange: '0-99999999' }],
   ['no Range', { statusRange: '' }],

@@ -35,8 +35,11 @@ const MAXIMUM_RESTARTS = 10
 const MAXIMUM_BREAKS = 5
 /** After so many refused offsets in a row, an upload begins anew (rule R241). */
 const MAXIMUM_RANGE_REFUSALS = 2
-/** Less more than this is not further: how much of what was sent got through is known only roughly. */
+/** How often a registry is asked that has not noticed yet that a connection broke. */
+const MAXIMUM_BUSY = 5
+/** Less more than this is not further: how much of what was sent got through, and what stayed in buffers, is not known. */
 const FURTHER = 1.1
+const BUFFER_BYTES = 4 * 1024 * 1024
 
 /**
  * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
@@ -221,7 +224,14 @@ class BlobUpload {
       // Asked to go on where it said before, it said the same: it counts one too many (rule R48).
       if (offset !== undefined) return offset === session.acknowledged ? Math.max(offset - 1, 0) : offset
     }
-    return await askOffset(repository, session, session.sent, operation, context)
+    for (let asked = 1; ; asked++) {
+      const offset = await askOffset(repository, session, session.sent, operation, context)
+      if (offset !== 'busy') return offset
+      if (asked >= MAXIMUM_BUSY) return undefined
+      const { retrier } = repository.client
+      const cause = 'the registry is still busy with what broke off'
+      await retrier.pause({ operation, context }, asked, { cause, delayMs: retrier.backoff(asked) })
+    }
   }
 
   /** @throws the failure's error when the upload doesn't move */
@@ -244,7 +254,8 @@ class BlobUpload {
   /** @throws the failure's error when there were too many */
   #countRestart(session: UploadSession, failure: UploadFailure, advice: Advice): void {
     const { limit } = this.#work
-    const isFurther = session.sent > this.#furthest * FURTHER
+    const isFirst = this.#furthest === 0
+    const isFurther = isFirst || session.sent > this.#furthest * FURTHER + BUFFER_BYTES
     this.#furthest = Math.max(this.#furthest, session.sent)
     this.#restarts++
     const isExcused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'

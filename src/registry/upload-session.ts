@@ -160,7 +160,7 @@ export async function resumeLeft(
     const chunkLimits = { least: 0, most: Number.POSITIVE_INFINITY }
     const session = { location, acknowledged: 0, sent: 0, requested: 0, isPartial: true, chunkLimits }
     const offset = await askOffset(repository, session, size, operation, context, STALE_CONNECTION_ATTEMPTS)
-    if (offset === undefined || offset === 0) return undefined
+    if (offset === undefined || offset === 'busy' || offset === 0) return undefined
     return Object.assign(session, { acknowledged: offset, sent: offset })
   } catch (error) {
     if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
@@ -172,7 +172,8 @@ export async function resumeLeft(
  * Asks how far an upload is (distribution-spec, Pushing a blob in chunks, GET Location; rules R49, R58).
  *
  * @param limitBytes more than this can't be there
- * @returns how many bytes the registry has, with `session.location` renewed; undefined when it doesn't say, or can't go on
+ * @returns how many bytes the registry has, with `session.location` renewed; undefined when it doesn't say, or can't go on;
+ * `busy` while it still works on a request that broke
  * @throws RegistryError of kind `network` when no answer came, InterruptedError
  */
 export async function askOffset(
@@ -182,11 +183,12 @@ export async function askOffset(
   operation: string,
   context: Context,
   attempts?: number,
-): Promise<number | undefined> {
+): Promise<number | 'busy' | undefined> {
   const fields = { operation, method: 'GET', target: session.location, access: 'push' } as const
   const asked = attempts === undefined ? fields : { ...fields, attempts }
   const { request, response } = await sendTo(repository, asked, context)
   discard(response)
+  if (response.status === 409) return 'busy'
   if (response.status !== 204 && response.status !== 200) return undefined
   const offset = uploadedBytes(headerOf(response, 'range'), limitBytes)
   if (offset === undefined) return undefined

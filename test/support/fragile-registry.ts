@@ -18,6 +18,8 @@ export interface FragileOptions {
   statusRange?: string
   /** Answers the status of an upload in place of 204. */
   statusAnswer?: number
+  /** How often the status is answered by 409 before that. */
+  busy?: number
   /** Replaces the answer to the n-th PUT or PATCH, counted from 1; its body was read. Undefined leaves it as it is. */
   instead?: (count: number, method: string) => { status: number; body?: string; range?: string } | undefined
   /** What follows the path of each Location. */
@@ -61,6 +63,7 @@ export async function startFragile(options: FragileOptions = {}): Promise<Fragil
   let ids = 0
   let bodies = 0
   let connections = 0
+  let asked = 0
   const range = options.range ?? (count => `0-${Math.max(count - 1, 0)}`)
 
   const state = (shown = range(upload?.bytes.length ?? 0)): Record<string, string> => {
@@ -123,6 +126,8 @@ export async function startFragile(options: FragileOptions = {}): Promise<Fragil
     } else if (request.method === 'PUT' || request.method === 'PATCH') {
       if (!isNewest) upload = undefined
       await receive(request, response, seen)
+    } else if (request.method === 'GET' && ++asked <= (options.busy ?? 0)) {
+      response.writeHead(409).end()
     } else if (request.method === 'GET') {
       response.writeHead(options.statusAnswer ?? (isNewest ? 204 : 404), state(options.statusRange)).end()
     } else {
