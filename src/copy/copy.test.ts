@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { Readable } from 'node:stream'
 import { describe, expect, it } from 'vitest'
 import {
@@ -8,6 +9,7 @@ import {
   putImage,
   putIndex,
 } from '../../test/support/copy-fixtures.js'
+import { ContentError } from '../content/content-error.js'
 import { createContext } from '../content/context.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { digestOf } from '../content/digest.js'
@@ -15,6 +17,7 @@ import type { CopyEvent } from '../content/events.js'
 import { MediaType } from '../content/media-types.js'
 import { MemoryStore } from '../content/memory-store.js'
 import type { Context, RawManifest } from '../content/store.js'
+import { InterruptedError } from '../errors.js'
 import { copy } from './copy.js'
 
 const context = createContext()
@@ -81,6 +84,27 @@ describe('copy', () => {
     expect(targets[1]?.error).toBeUndefined()
     expect(await good.statManifest('1', context)).toBeDefined()
     expect(await bad.statManifest('1', context)).toBeUndefined()
+  })
+
+  it('gives the error of the first look-up where several fail, and leaves none behind', async () => {
+    const source = new MemoryStore('source')
+    await putImage(source, ['a'], ['1'])
+    const aborted: string[] = []
+    class Gone extends MemoryStore {
+      override async hasManifest(): Promise<boolean> {
+        throw new ContentError('gone', { kind: 'network', code: 'gone' })
+      }
+      override async statManifest(_tag: string, within: Context): Promise<never> {
+        await once(within.signal, 'abort')
+        aborted.push(this.label)
+        throw new InterruptedError()
+      }
+    }
+    const { targets } = await copy(source, '1', [{ sink: new Gone('gone'), tags: ['1'] }], context)
+    expect(targets[0]?.error).toMatchObject({ code: 'gone' })
+    // An error that nobody takes fails the run of the tests.
+    await new Promise(resolve => setImmediate(resolve))
+    expect(aborted).toEqual(['memory:gone'])
   })
 
   it('serves targets of one group one after another', async () => {
