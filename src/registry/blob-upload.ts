@@ -160,7 +160,7 @@ class BlobUpload {
     const { retrier } = repository.client
     this.#failures++
     const isAllSent = session.sent >= blob.descriptor.size
-    const advice = this.#heed(adviseOn(failure, session.isPartial), session, failure)
+    const advice = this.#heed(adviseOn(failure, session.isPartial, this.#failures > 1), session, failure)
     try {
       if (advice === 'fail') throw failure.error
       if (isBreak(failure) && isAllSent && (await this.#isStored())) return undefined

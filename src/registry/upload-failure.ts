@@ -41,13 +41,14 @@ export function mayBeMended({ kind, status, code }: RegistryError): boolean {
  * Decides what a failure calls for (rules R55, R56, R60, R240 to R242).
  *
  * @param isPartial some of the upload went up by PATCH
+ * @param isAgain something went wrong before: what the registry has may be more than it said
  */
-export function adviseOn({ error, answer }: UploadFailure, isPartial: boolean): Advice {
+export function adviseOn({ error, answer }: UploadFailure, isPartial: boolean, isAgain = false): Advice {
   if (answer === undefined) return error.code === STRANGE_UPLOAD ? 'restart' : 'look'
   const { status } = answer.response
   const { codes } = error
   if (status === 413) return 'smaller'
-  if (codes.includes('DIGEST_INVALID')) return isPartial ? 'restart-once' : 'fail'
+  if (codes.includes('DIGEST_INVALID')) return isPartial || isAgain ? 'restart-once' : 'fail'
   if (codes.some(code => code.startsWith('BLOB_UPLOAD_'))) return 'restart'
   // Not every registry keeps an upload that it failed to write.
   if (status === 500) return 'restart'
