@@ -42,7 +42,8 @@ export async function statBlob(
 ): Promise<number | undefined> {
   const status = await headBlob(repository, digest, 'pull', context)
   if (status.state === 'absent') return undefined
-  if (status.state === 'present' && status.size !== undefined) return status.size
+  // Some caches answer HEAD with a length of 0 whatever it is.
+  if (status.state === 'present' && status.size !== undefined && status.size > 0) return status.size
   const { request, response } = await requestBlob(repository, digest, 0, context)
   response.body.on('error', () => {}).destroy()
   if (response.status === 404) return undefined
