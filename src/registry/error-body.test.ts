@@ -15,6 +15,7 @@ test.each([
   ['<!DOCTYPE html><html><title>413 Too Large</title>', [], '413 Too Large'],
   ['<html><body>x</body></html>', [], 'an HTML page'],
   ['<?xml version="1.0"?><Error><Message>Request has expired</Message></Error>', [], 'Request has expired'],
+  ['<Error><Code>AccessDenied</Code><Message>no</Message></Error>', [], 'AccessDenied: no'],
   ['', [], ''],
 ])('R7: %s', (body, codes, text) => {
   expect(readErrorBody(Buffer.from(body))).toEqual({ codes, text })

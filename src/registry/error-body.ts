@@ -59,9 +59,13 @@ function tryJson(text: string): unknown {
 }
 
 function plainText(text: string): string {
+  // Object stores answer with XML.
+  const words = ['Code', 'Message'].flatMap(
+    name => new RegExp(`<${name}>([^<]*)</${name}>`).exec(text)?.[1] ?? [],
+  )
+  if (words.length > 0) return words.join(': ')
   if (!/<(?:!doctype|html|\?xml|head|body)/i.test(text)) return text
-  const title = /<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? /<Message>([^<]*)<\/Message>/.exec(text)?.[1]
-  return title ?? 'an HTML page'
+  return /<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? 'an HTML page'
 }
 
 function excerpt(text: string): string {
