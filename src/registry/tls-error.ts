@@ -81,7 +81,18 @@ export function explainTlsError(
   if (UNKNOWN_AUTHORITY.has(code)) return unknownAuthority(error, code, chain, name)
   if (code === WRONG_NAME) return wrongName(chain[0], hostname)
   if (WRONG_TIME.has(code)) return wrongTime(chain, now)
-  return undefined
+  return otherAlert(error.message, name)
+}
+
+/** Any other alert, less all that OpenSSL says around it. */
+function otherAlert(message: string, name: string): TlsFailure | undefined {
+  const alert = /:(?:ssl\/tls|sslv3|tlsv1(?:\.3)?) alert ([a-z ]+):/i.exec(message)?.[1]
+  if (alert === undefined) return undefined
+  return {
+    text: `the server refuses to speak TLS (${alert})`,
+    code: 'tls-refused',
+    hint: `Check the name and port of ${name}; its version of TLS may be too old to be safe`,
+  }
 }
 
 const HTTP_TO_HTTPS = new Set([

@@ -136,6 +136,15 @@ describe.skipIf(missingTool('openssl'))('TLS to a registry', () => {
     expect(failure.hint).toContain('/etc/docker/certs.d/r.example:5000/')
   })
 
+  test('tells any other alert without what OpenSSL says around it', () => {
+    const alert = 'tlsv1 alert protocol version:../deps/openssl/ssl/record/rec_layer_s3.c:1601:SSL alert 70'
+    const error = new Error(`803C:error:0A00042E:SSL routines:ssl3_read_bytes:${alert}`)
+    const failure = explainNetworkError(error, new URL('https://r.example:5000'))
+    expect(failure).toMatchObject({ code: 'tls-refused', retry: 'no' })
+    expect(failure.text).toBe('failed: the server refuses to speak TLS (protocol version)')
+    expect(failure.hint).toContain('r.example:5000')
+  })
+
   test.each([
     [
       '400 No required SSL certificate was sent',
