@@ -31,6 +31,15 @@ export interface FileContent {
   resuming?(offset: number): void
 }
 
+/** How {@link writeResumable} writes. */
+export interface WriteOptions {
+  signal: AbortSignal
+  /** Wait until the bytes are on the disk. */
+  durable: boolean
+  /** What the user can do when the disk is full; a general word if not given. */
+  diskHint?: string | undefined
+}
+
 /** What the name of a file begins with while it gets the content of a digest. */
 export function partialPrefix(digest: Digest): string {
   return `${PARTIAL_PREFIX}${algorithmOf(digest)}-${hexOf(digest)}`
@@ -42,7 +51,6 @@ export function partialPrefix(digest: Digest): string {
  *
  * @param folder for the file while it is incomplete; on the same file system as where it goes
  * @param place is given the path of the complete, verified file, and renames it
- * @param options `durable` waits until the bytes are on the disk
  * @throws ContentError `size-mismatch`, `digest-mismatch`, and then nothing stays; what `open` and its stream throw, and then
  * what came so far stays where it is worth it
  */
@@ -50,14 +58,14 @@ export async function writeResumable(
   folder: string,
   content: FileContent,
   place: (path: string) => Promise<void>,
-  { signal, durable }: { signal: AbortSignal; durable: boolean },
+  options: WriteOptions,
 ): Promise<void> {
   const prefix = partialPrefix(content.expected.digest)
   const name = ownedName(prefix)
   const path = join(folder, name)
   try {
     await takeAbandoned(folder, prefix, path)
-    await fill(path, content, signal, durable)
+    await (await PartialFile.open(path, content, options)).fill()
     await place(path)
   } catch (error) {
     if (isMismatch(error) || isDiskFull(error) || !(await isWorthKeeping(path)))
@@ -107,88 +115,93 @@ async function tryRename(from: string, to: string): Promise<boolean> {
   }
 }
 
-async function fill(
-  path: string,
-  content: FileContent,
-  signal: AbortSignal,
-  durable: boolean,
-): Promise<void> {
-  const { size } = content.expected
-  const file = await onDisk(path, size, open(path, OPEN_FLAGS, 0o644))
-  try {
-    if (!(await goOn(path, file, content, signal))) {
-      await file.truncate(0)
-      await append(path, file, content, new Digester(algorithmOf(content.expected.digest)), signal)
+/** A file while it gets its content. */
+class PartialFile {
+  constructor(
+    private readonly path: string,
+    private readonly file: FileHandle,
+    private readonly content: FileContent,
+    private readonly options: WriteOptions,
+  ) {}
+
+  static async open(path: string, content: FileContent, options: WriteOptions): Promise<PartialFile> {
+    try {
+      return new PartialFile(path, await open(path, OPEN_FLAGS, 0o644), content, options)
+    } catch (error) {
+      throw explainDiskError(error, dirname(path), content.expected.size, options.diskHint)
     }
-    if (durable) await onDisk(path, size, file.sync())
-  } finally {
-    await file.close()
   }
-}
 
-/** Adds what is missing to what is there. @returns false when there is nothing to go on with, or it was wrong */
-async function goOn(
-  path: string,
-  file: FileHandle,
-  content: FileContent,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { digest, size } = content.expected
-  const present = (await file.stat()).size
-  if (present === 0 || present > size) return false
-  const hashed = new Digester(algorithmOf(digest))
-  await hash(file, hashed, signal)
-  content.resuming?.(hashed.size)
-  try {
-    await append(path, file, content, hashed, signal)
-    return true
-  } catch (error) {
-    if (isMismatch(error)) return false
-    throw error
+  async fill(): Promise<void> {
+    try {
+      if (!(await this.#goOn())) {
+        await this.file.truncate(0)
+        await this.#append(this.#digester())
+      }
+      if (this.options.durable) await this.#onDisk(this.file.sync())
+    } finally {
+      await this.file.close()
+    }
   }
-}
 
-async function hash(file: FileHandle, digester: Digester, signal: AbortSignal): Promise<void> {
-  const buffer = Buffer.allocUnsafe(READ_BYTES)
-  for (;;) {
-    signal.throwIfAborted()
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, digester.size)
-    if (bytesRead === 0) return
-    digester.update(buffer.subarray(0, bytesRead))
+  /** Adds what is missing to what is there. @returns false when there is nothing to go on with, or it was wrong */
+  async #goOn(): Promise<boolean> {
+    const present = (await this.file.stat()).size
+    if (present === 0 || present > this.content.expected.size) return false
+    const hashed = this.#digester()
+    await this.#hash(hashed)
+    this.content.resuming?.(hashed.size)
+    try {
+      await this.#append(hashed)
+      return true
+    } catch (error) {
+      if (isMismatch(error)) return false
+      throw error
+    }
   }
-}
 
-/** Writes what follows the bytes that were hashed. */
-async function append(
-  path: string,
-  file: FileHandle,
-  { open, expected, what }: FileContent,
-  hashed: Digester,
-  signal: AbortSignal,
-): Promise<void> {
-  let offset = hashed.size
-  // Each transfer listens, and there may be many at once.
-  setMaxListeners(0, signal)
-  const stream = addAbortSignal(signal, verifyStream(await open(offset), expected, what, hashed))
-  for await (const chunk of stream as AsyncIterable<Buffer>) {
-    await onDisk(path, expected.size, writeAll(file, chunk, offset))
-    offset += chunk.length
+  #digester(): Digester {
+    return new Digester(algorithmOf(this.content.expected.digest))
   }
-}
 
-/** Tells a failure of the disk from one of where the bytes come from. */
-async function onDisk<T>(path: string, size: number, work: Promise<T>): Promise<T> {
-  try {
-    return await work
-  } catch (error) {
-    throw explainDiskError(error, dirname(path), size)
+  async #hash(digester: Digester): Promise<void> {
+    const buffer = Buffer.allocUnsafe(READ_BYTES)
+    for (;;) {
+      this.options.signal.throwIfAborted()
+      const { bytesRead } = await this.file.read(buffer, 0, buffer.length, digester.size)
+      if (bytesRead === 0) return
+      digester.update(buffer.subarray(0, bytesRead))
+    }
   }
-}
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
-  for (let done = 0; done < chunk.length; ) {
-    const { bytesWritten } = await file.write(chunk, done, chunk.length - done, position + done)
-    done += bytesWritten
+  /** Writes what follows the bytes that were hashed. */
+  async #append(hashed: Digester): Promise<void> {
+    const { open, expected, what } = this.content
+    const { signal } = this.options
+    let offset = hashed.size
+    // Each transfer listens, and there may be many at once.
+    setMaxListeners(0, signal)
+    const stream = addAbortSignal(signal, verifyStream(await open(offset), expected, what, hashed))
+    for await (const chunk of stream as AsyncIterable<Buffer>) {
+      await this.#onDisk(this.#write(chunk, offset))
+      offset += chunk.length
+    }
+  }
+
+  async #write(chunk: Buffer, position: number): Promise<void> {
+    for (let done = 0; done < chunk.length; ) {
+      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, position + done)
+      done += bytesWritten
+    }
+  }
+
+  /** Tells a failure of the disk from one of where the bytes come from. */
+  async #onDisk(work: Promise<void>): Promise<void> {
+    try {
+      await work
+    } catch (error) {
+      throw explainDiskError(error, dirname(this.path), this.content.expected.size, this.options.diskHint)
+    }
   }
 }
 

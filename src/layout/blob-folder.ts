@@ -91,7 +91,11 @@ export class BlobFolder {
     const path = this.#path(digest)
     await this.#makeFolders(algorithmOf(digest))
     const place = (complete: string) => rename(complete, path)
-    await writeResumable(this.#incompleteFolder, content, place, { signal, durable: this.#durable })
+    // Another folder than the layout's own is in the user's cache.
+    const isInCache = this.#incompleteFolder !== this.#folder
+    const diskHint = isInCache ? 'Make room there, or name a folder by REGCTL_CACHE_DIR' : undefined
+    const options = { signal, durable: this.#durable, diskHint }
+    await writeResumable(this.#incompleteFolder, content, place, options)
     this.#unsynced.add(dirname(path))
   }
 

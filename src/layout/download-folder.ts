@@ -9,7 +9,7 @@ import { Staging } from './staging.js'
 /** What the names of the folders of runs begin with. */
 const RUN_PREFIX = 'run'
 /** A cache on another disk than the target is used when this much is free there, or as much as at the target. */
-const ENOUGH_BYTES = 10 * 1024 ** 3
+const ENOUGH_BYTES = 32 * 1024 ** 3
 /** With less than this a disk counts as full. */
 const ROOM_BYTES = 256 * 1024 ** 2
 
