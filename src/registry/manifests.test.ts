@@ -190,6 +190,15 @@ test.each<[string, Answer]>([
   expect(await client.repository(server.host, 'a').statManifest(digest, context)).toEqual(MANIFEST.descriptor)
 })
 
+test('R238: a registry that is in trouble is not asked by GET what it did not answer to HEAD', async () => {
+  await using server = await startScripted([[/./, answer(503)]])
+  const { client, context } = clientOf()
+  await using _ = client
+  const asking = client.repository(server.host, 'a').statManifest('1', context)
+  await expect(asking).rejects.toMatchObject({ kind: 'network', status: 503 })
+  expect(server.seen).toHaveLength(5)
+})
+
 test('R28, R235: reads a manifest of 4 MiB, and none that is larger', async () => {
   const sized = (size: number) => {
     const text = MANIFEST.bytes.toString()

@@ -7,6 +7,7 @@ import { essenceOf, isManifestType, MANIFEST_ACCEPT } from '../content/media-typ
 import type { Context, RawManifest } from '../content/store.js'
 import { digestMismatch } from '../content/verify.js'
 import { digestHeaderOf, type RepositoryAccess, refuseWebPage, responseError, sendTo } from './access.js'
+import { isRetryableStatus } from './retry.js'
 import { contentLengthOf, discard, headerOf, type RegistryResponse } from './send.js'
 
 const ACCEPT = { accept: MANIFEST_ACCEPT, 'accept-encoding': 'identity' }
@@ -121,7 +122,9 @@ export async function statManifest(
   context: Context,
   access: 'pull' | 'push' = 'pull',
 ): Promise<Descriptor | undefined> {
-  const { response } = await headManifest(repository, tagOrDigest, context, access)
+  const { request, response } = await headManifest(repository, tagOrDigest, context, access)
+  // It was asked often enough: a GET would hear the same.
+  if (isRetryableStatus(response.status)) throw responseError(request, response)
   const digest = digestHeaderOf(response) ?? tagOrDigest
   const mediaType = essenceOf(headerOf(response, 'content-type') ?? '')
   const size = contentLengthOf(response)

@@ -29,3 +29,14 @@ test('tells of each long wait', () => {
     'retrying: push of blob a: answered 503 (attempt 4, in 30.0 s)\n',
   )
 })
+
+test('does not repeat for a hundred layers what it told of three', () => {
+  const notices = new Notices()
+  const lines = Array.from({ length: 100 }, (_, number) =>
+    notices.lineFor(retrying({ operation: `push of blob ${number}` })),
+  )
+  expect(lines.filter(line => line !== undefined)).toHaveLength(3)
+  expect(notices.lineFor(retrying({ operation: 'push of blob z', cause: 'timed out' }))).toContain(
+    'timed out',
+  )
+})
