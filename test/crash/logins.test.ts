@@ -1,14 +1,16 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import bcrypt from 'bcryptjs'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Htpasswd } from '../../src/server/htpasswd.js'
 import { startRegistry, type TestRegistry } from '../e2e/test-registry.js'
 import { Cleanup } from '../support/cleanup.js'
 import { run } from '../support/run.js'
 import { missingSecretService, startSecretService } from '../support/secret-service.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { KILLS, killAtRandom, randomNumbers, runOrKill, SEED } from './random-kill.js'
+import { KILLS, killAtRandom, LIMIT_MS, randomNumbers, runOrKill, SEED } from './random-kill.js'
+
+vi.setConfig({ testTimeout: LIMIT_MS })
 
 const PASSWORD = 'correct horse'
 const AUTH = Buffer.from(`ada:${PASSWORD}`).toString('base64')

@@ -9,6 +9,8 @@ const EARLIEST_MS = 150
 
 /** How many commands are killed in all. `REGCTL_KILLS=300` for a long run. */
 export const KILLS = Number(process.env.REGCTL_KILLS ?? 30)
+/** For a test that kills a part of them, on a machine that has other things to do. */
+export const LIMIT_MS = 120_000 + 4000 * KILLS
 /** The same seed gives the same moments; what has happened by then still depends on the machine. */
 export const SEED = Number(process.env.REGCTL_SEED ?? Date.now() % 1_000_000)
 

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { type Digest, digestOf } from '../../src/content/digest.js'
 import { RawClient, withDigest } from '../conformance/raw-client.js'
 import { serve } from '../e2e/serve-process.js'
 import { buildImage } from '../support/image-builder.js'
 import { randomBytes } from '../support/random-bytes.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
-import { KILLS, kill, randomNumbers, SEED } from './random-kill.js'
+import { KILLS, kill, LIMIT_MS, randomNumbers, SEED } from './random-kill.js'
 import { brokenBlobs } from './whole.js'
+
+vi.setConfig({ testTimeout: LIMIT_MS })
 
 const CLIENTS = 8
 const CHUNK = 200_000

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { Digest } from '../../src/content/digest.js'
 import { serve } from '../e2e/serve-process.js'
 import { writeDockerArchive } from '../support/archive-builder.js'
@@ -9,8 +9,10 @@ import { buildImage, writeLayout } from '../support/image-builder.js'
 import { type SlowProxy, startSlowProxy } from '../support/slow-proxy.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
-import { KILLS, killAtRandom, randomNumbers, runOrKill, SEED } from './random-kill.js'
+import { KILLS, killAtRandom, LIMIT_MS, randomNumbers, runOrKill, SEED } from './random-kill.js'
 import { brokenBlobs, digestIfWhole } from './whole.js'
+
+vi.setConfig({ testTimeout: LIMIT_MS })
 
 const LAYERS = [1, 2, 3, 4, 5, 6].map(seed => ({ seed, size: 300_000 }))
 /** A transfer of what the image has takes some hundred milliseconds. */

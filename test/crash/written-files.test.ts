@@ -3,13 +3,15 @@ import { once } from 'node:events'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { createContext } from '../../src/content/context.js'
 import { ConfigFileStore } from '../../src/credentials/config-file-store.js'
 import { LayoutStore } from '../../src/layout/layout-store.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
-import { KILLS, randomNumbers, SEED } from './random-kill.js'
+import { KILLS, LIMIT_MS, randomNumbers, SEED } from './random-kill.js'
 import { brokenBlobs } from './whole.js'
+
+vi.setConfig({ testTimeout: LIMIT_MS })
 
 const WRITER = fileURLToPath(new URL('./endless-writer.mjs', import.meta.url))
 const PROCESSES = 8
