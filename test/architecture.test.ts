@@ -23,7 +23,7 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   config: [...BASE, 'content'],
   archive: [...BASE, 'content', 'tar', 'compression'],
   layout: [...BASE, 'content', 'files', 'tar', 'compression', 'archive'],
-  'docker-archive': [...BASE, 'content', 'tar', 'compression', 'archive'],
+  'docker-archive': [...BASE, 'content', 'files', 'tar', 'compression', 'archive'],
   convert: [...BASE, 'content', 'files', 'compression'],
   registry: [...BASE, 'content', 'files', 'credentials', 'config'],
   // The heart of it: copying knows no particular store.

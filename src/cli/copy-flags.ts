@@ -1,6 +1,6 @@
 import { Flags } from '@oclif/core'
 import { commonFlags, progressFlags, registryFlags } from './base-command.js'
-import { fileFlags, platformFlag, transferFlags, uploadFlags } from './image-flags.js'
+import { cacheFlags, fileFlags, platformFlag, transferFlags, uploadFlags } from './image-flags.js'
 
 /** The flags of `copy`. */
 export const copyFlags = {
@@ -8,6 +8,7 @@ export const copyFlags = {
   ...transferFlags,
   ...uploadFlags,
   ...fileFlags,
+  ...cacheFlags,
   ...progressFlags,
   ...registryFlags,
   platform: platformFlag({

@@ -43,6 +43,13 @@ export const fileFlags = {
   }),
 }
 
+/** Flags of the commands that compress layers. */
+export const cacheFlags = {
+  'no-cache': Flags.boolean({
+    description: 'Use nothing that earlier runs have remembered, and read everything again',
+  }),
+}
+
 /** `--compression`, as it is parsed: `auto`, `keep`, `gzip[:LEVEL]` or `zstd[:LEVEL]`. */
 export const compressionFlag = Flags.custom<LayerCompression>({
   helpValue: 'auto|keep|gzip|zstd[:LEVEL]',

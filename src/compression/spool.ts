@@ -22,6 +22,7 @@ export class Spool implements AsyncDisposable {
   readonly #parent: string | undefined
   #folder: Promise<TemporaryFolder> | undefined
   #count = 0
+  readonly #adding = new Set<Promise<SpooledBytes>>()
 
   /** @param parent where the spool's folder is made, when the first file comes; the system's temporary folder if not given */
   constructor(parent?: string) {
@@ -34,6 +35,16 @@ export class Spool implements AsyncDisposable {
    * @throws what the stream or the disk throws; the file is removed with the spool
    */
   async add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
+    const added = this.#add(content, signal)
+    this.#adding.add(added)
+    try {
+      return await added
+    } finally {
+      this.#adding.delete(added)
+    }
+  }
+
+  async #add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
     this.#folder ??= TemporaryFolder.create('regctl-spool', this.#parent)
     const path = join((await this.#folder).path, `${this.#count++}`)
     const digester = new Digester()
@@ -50,7 +61,9 @@ export class Spool implements AsyncDisposable {
     }
   }
 
+  /** Waits for what is still being written. */
   async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.allSettled(this.#adding)
     await (await this.#folder?.catch(() => undefined))?.[Symbol.asyncDispose]()
   }
 }

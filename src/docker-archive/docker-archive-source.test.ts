@@ -1,12 +1,17 @@
+import { join } from 'node:path'
+import type { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { buildLayer, configBytes } from '../../test/support/image-builder.js'
 import { MemoryFiles } from '../../test/support/memory-files.js'
+import { temporaryFolder } from '../../test/support/temporary-folder.js'
+import { compressorVersion } from '../compression/compressor-version.js'
 import { createContext } from '../content/context.js'
 import { type Digest, digestOf } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
 import { MediaType } from '../content/media-types.js'
 import { ARCHIVE_ROOT, type DockerArchiveOptions, DockerArchiveSource } from './docker-archive-source.js'
+import { LayerCache } from './layer-cache.js'
 
 const context = createContext()
 
@@ -155,5 +160,89 @@ describe('DockerArchiveSource', () => {
     const descriptor = { mediaType: MediaType.dockerLayer, digest, size: 5 }
     await expect(source.openBlob(descriptor, context)).rejects.toMatchObject({ code: 'missing-blob' })
     expect(await source.listReferrers()).toEqual([])
+  })
+
+  describe('with a folder for caches', () => {
+    /** Files that count how often each is opened. */
+    class CountingFiles extends MemoryFiles {
+      readonly opened: string[] = []
+
+      override open(name: string, from?: number): Promise<Readable> {
+        this.opened.push(name)
+        return super.open(name, from)
+      }
+    }
+
+    function archive(layer: Uint8Array, diffID: Digest, options: DockerArchiveOptions) {
+      const files = new CountingFiles({ 'config.json': configBytes([diffID]), '0.tar': layer })
+      const image = { config: 'config.json', repoTags: [], layers: ['0.tar'] }
+      return { files, source: new DockerArchiveSource(files, image, options) }
+    }
+
+    it('knows a layer that it compressed before without reading it, and gives the same bytes', async () => {
+      await using folder = await temporaryFolder()
+      const layer = await buildLayer({ seed: 1, size: 100_000 })
+      const options = { cacheFolder: folder.path }
+      await using first = archive(layer, digestOf(layer), options).source
+      const made = await manifestOf(first)
+      const [entry] = made.document.layers
+      const bytes = await readAll(await first.openBlob(entry, context))
+
+      const { files, source } = archive(layer, digestOf(layer), options)
+      await using again = source
+      expect((await manifestOf(again)).text).toBe(made.text)
+      expect(files.opened).toEqual([])
+      // Only a registry that lacks the blob makes us compress it, once.
+      expect(await readAll(await again.openBlob(entry, context))).toEqual(bytes)
+      expect(await readAll(await again.openBlob(entry, context, 10))).toEqual(bytes.subarray(10))
+      expect(files.opened).toEqual(['0.tar'])
+    })
+
+    it('compresses again for another level, and does not look without the folder', async () => {
+      await using folder = await temporaryFolder()
+      const layer = await buildLayer({ seed: 1, size: 10_000 })
+      for (const options of [
+        { cacheFolder: folder.path },
+        { cacheFolder: folder.path, compression: { algorithm: 'gzip', level: 9 } as const },
+        {},
+      ]) {
+        const { files, source } = archive(layer, digestOf(layer), options)
+        await using _ = source
+        await manifestOf(source)
+        expect(files.opened).toEqual(['0.tar'])
+      }
+    })
+
+    it('never sends bytes that are not those of the diffID', async () => {
+      await using folder = await temporaryFolder()
+      const options = { cacheFolder: folder.path }
+      const [layer, other] = [await buildLayer({ a: 'a\n' }), await buildLayer({ b: 'b\n' })]
+      await using first = archive(layer, digestOf(layer), options).source
+      await manifestOf(first)
+      await using changed = archive(other, digestOf(layer), options).source
+      const [entry] = (await manifestOf(changed)).document.layers
+      await expect(changed.openBlob(entry, context)).rejects.toMatchObject({ code: 'digest-mismatch' })
+    })
+
+    it('tells of an entry that is wrong, and has forgotten it in the next run', async () => {
+      await using folder = await temporaryFolder()
+      const options = { cacheFolder: folder.path }
+      const layer = await buildLayer({ a: 'a\n' })
+      const cache = new LayerCache(join(folder.path, 'layers'))
+      const key = { diffID: digestOf(layer), compressor: compressorVersion('gzip', undefined) }
+      const wrong = digestOf(Buffer.from('wrong'))
+      await cache.put(key, { digest: wrong, size: 5 })
+      await using source = archive(layer, digestOf(layer), options).source
+      const [entry] = (await manifestOf(source)).document.layers
+      expect(entry.digest).toBe(wrong)
+      await expect(source.openBlob(entry, context)).rejects.toMatchObject({
+        code: 'wrong-layer-cache',
+        message: expect.stringMatching(`^layer 0\\.tar of memory was remembered as ${wrong}, and is sha256:`),
+        hint: 'Run it again: what was remembered is removed',
+      })
+      await using next = archive(layer, digestOf(layer), options).source
+      const [right] = (await manifestOf(next)).document.layers
+      expect(digestOf(gunzipSync(await readAll(await next.openBlob(right, context))))).toBe(digestOf(layer))
+    })
   })
 })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { LayerCompression } from '../compression/layer-compression.js'
 import { Spool } from '../compression/spool.js'
@@ -11,6 +12,7 @@ import { WeightedLimit } from '../limit.js'
 import type { FileSet } from '../tar/file-set.js'
 import { type ArchivePart, checkLayers } from './check-layers.js'
 import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
+import { LayerCache } from './layer-cache.js'
 import { type PreparedLayer, prepareLayer } from './layers.js'
 import { makeManifest } from './make-manifest.js'
 import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
@@ -28,6 +30,11 @@ export interface DockerArchiveOptions {
    * Take a config whose bytes are not those that its name says: somebody edited it. Default: refuse it.
    */
   trustConfig?: boolean
+  /**
+   * The user's folder for caches (see `cacheFolder`), in which the digests of compressed layers are remembered: one that has
+   * not changed, and is where it goes already, is not even read again. Default: nothing is remembered.
+   */
+  cacheFolder?: string | undefined
   /** Where compressed layers are kept until the end. Default: the system's temporary folder. */
   spoolFolder?: string
 }
@@ -57,6 +64,8 @@ export class DockerArchiveSource implements Source {
   readonly #image: ManifestJsonImage
   readonly #options: DockerArchiveOptions
   readonly #spool: Spool
+  readonly #cache: LayerCache | undefined
+  readonly #limit = new WeightedLimit({ count: LAYERS_AT_ONCE })
   #config: Promise<ImageConfig> | undefined
   #layers: Promise<{ order: ArchiveLayer[]; prepared: Map<Digest, Promise<PreparedLayer>> }> | undefined
   #manifest: Promise<RawManifest> | undefined
@@ -69,6 +78,8 @@ export class DockerArchiveSource implements Source {
     this.#image = image
     this.#options = options
     this.#spool = new Spool(options.spoolFolder)
+    const { cacheFolder } = options
+    this.#cache = cacheFolder === undefined ? undefined : new LayerCache(join(cacheFolder, 'layers'))
   }
 
   /**
@@ -190,11 +201,10 @@ export class DockerArchiveSource implements Source {
       const { diffIDs } = await this.#readConfig()
       const order = await this.#pairLayers(diffIDs)
       context.emit({ type: 'layers', layers: order.map(({ diffID, size }) => ({ diffID, size })) })
-      const limit = new WeightedLimit({ count: LAYERS_AT_ONCE })
       const prepared = new Map<Digest, Promise<PreparedLayer>>()
       for (const layer of order) {
         if (prepared.has(layer.diffID)) continue
-        const ready = limit.run(1, () => this.#prepare(layer, context))
+        const ready = this.#limit.run(1, () => this.#prepare(layer, context))
         ready.catch(() => {})
         prepared.set(layer.diffID, ready)
       }
@@ -234,6 +244,8 @@ export class DockerArchiveSource implements Source {
       spool: this.#spool,
       compression: this.#options.compression ?? { algorithm: 'auto' },
       signal: context.signal,
+      cache: this.#cache,
+      limit: this.#limit,
       tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
     })
     this.#blobs.set(prepared.digest, from => prepared.open(from))

@@ -1,5 +1,6 @@
 import { type Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { compressorVersion } from '../compression/compressor-version.js'
 import { decompress } from '../compression/decompress.js'
 import type { LayerCompression } from '../compression/layer-compression.js'
 import { recompress } from '../compression/recompress.js'
@@ -9,15 +10,19 @@ import { countStream } from '../content/count-stream.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import { joinStreams } from '../content/join-streams.js'
 import { digestMismatch } from '../content/verify.js'
+import type { WeightedLimit } from '../limit.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
-import { brokenArchive } from './docker-archive-error.js'
+import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
+import type { KnownLayer, LayerCache, LayerKey } from './layer-cache.js'
 
-/** A layer whose stored bytes are known and were found to hold what its diffID says. */
+/** A layer whose stored bytes are known, and hold what its diffID says: that was found now, or when they were remembered. */
 export interface PreparedLayer {
   digest: Digest
   /** In bytes, as stored. */
   size: number
   compression: 'none' | 'gzip' | 'zstd'
+  /** Whether it was remembered: it is compressed, and its content looked at, only if it is opened. */
+  isRemembered?: boolean
   open(from?: number): Promise<Readable>
 }
 
@@ -27,6 +32,10 @@ export interface LayerWork {
   spool: Spool
   compression: LayerCompression
   signal: AbortSignal
+  /** Knows what layers became in earlier runs. Nothing is remembered when not given. */
+  cache?: LayerCache | undefined
+  /** {@link prepareLayer} is called within it; what is left for later takes its turn in it. */
+  limit: WeightedLimit
   /** Takes how many bytes of the archive's file have been read so far. */
   tell(offset: number): void
 }
@@ -45,13 +54,59 @@ export async function prepareLayer(name: string, diffID: Digest, work: LayerWork
   const what = `layer ${name} of ${work.files.label}`
   if (wanted === found && work.compression.level === undefined)
     return await keepLayer(entry, found, diffID, what, work)
-  const level = work.compression.level
+  const { level } = work.compression
   const spooled = level === undefined && found === 'none' && wanted === 'gzip' ? entry.spooled : undefined
   if (spooled?.gzip !== undefined && algorithmOf(diffID) === algorithmOf(spooled.digest)) {
     checkDiffID(what, diffID, spooled.digest)
+    await work.cache?.put(keyOf(diffID, 'gzip', undefined), spooled.gzip)
     return { ...spooled.gzip, compression: 'gzip' }
   }
-  return await recompressLayer(entry, found, wanted, diffID, what, work)
+  const recompression = () => recompressLayer(entry, found, wanted, diffID, what, work)
+  if (work.cache === undefined || wanted === 'none') return await recompression()
+  const key = keyOf(diffID, wanted, level)
+  const known = await work.cache.get(key)
+  if (known !== undefined) {
+    const later = () => work.limit.run(1, recompression)
+    return remembered(known, key, wanted, later, what, work.cache)
+  }
+  const recompressed = await recompression()
+  await work.cache.put(key, recompressed)
+  return recompressed
+}
+
+function keyOf(diffID: Digest, algorithm: 'gzip' | 'zstd', level: number | undefined): LayerKey {
+  return { diffID, compressor: compressorVersion(algorithm, level) }
+}
+
+/** A layer that need not be compressed to be named. Where its bytes are asked for, it is, and has to become what was named. */
+function remembered(
+  known: KnownLayer,
+  key: LayerKey,
+  compression: 'gzip' | 'zstd',
+  recompression: () => Promise<PreparedLayer>,
+  what: string,
+  cache: LayerCache,
+): PreparedLayer {
+  let made: Promise<PreparedLayer> | undefined
+  const make = async () => {
+    const recompressed = await recompression()
+    if (recompressed.digest === known.digest) return recompressed
+    await cache.remove(key)
+    throw new DockerArchiveError(`${what} was remembered as ${known.digest}, and is ${recompressed.digest}`, {
+      kind: 'failed',
+      code: 'wrong-layer-cache',
+      hint: 'Run it again: what was remembered is removed',
+    })
+  }
+  return {
+    ...known,
+    compression,
+    isRemembered: true,
+    open: async from => {
+      made ??= make()
+      return await (await made).open(from)
+    },
+  }
 }
 
 function wantedCompression(found: Compression, { algorithm }: LayerCompression): 'none' | 'gzip' | 'zstd' {

@@ -33,6 +33,8 @@ export interface SourceOptions {
   platform?: Platform | 'host' | undefined
   /** Refuse a `name:tag@digest` whose tag is not that digest any more, instead of a warning. Default false. */
   checkTag?: boolean | undefined
+  /** The user's folder for caches; see `DockerArchiveOptions`. Default: nothing is remembered. */
+  cacheFolder?: string | undefined
 }
 
 /**

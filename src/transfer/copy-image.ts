@@ -17,7 +17,10 @@ export interface LocatorCopyOptions extends CopyOptions, RootSelection {
   stdout: Writable
   /** What is written to a path whose locator doesn't state it. */
   format?: FileFormat | undefined
-  /** The user's folder for caches, by which the next copy to a file goes on where one came to no end; see `openSink`. */
+  /**
+   * The user's folder for caches, by which the next copy to a file goes on where one came to no end, and layers that were
+   * compressed once are known; see `openSink` and `DockerArchiveOptions`. Default: nothing is remembered.
+   */
   cacheFolder?: string | undefined
 }
 
@@ -60,8 +63,14 @@ export class ImageCopy implements AsyncDisposable {
   ): Promise<ImageCopy> {
     const expectDigest = await checkDestinations(to, options)
     const { client, stdin, image, checkTag } = options
-    const source = await openSource(from, context, { client, stdin, image, checkTag })
     const isRemote = from.kind === 'registry'
+    const source = await openSource(from, context, {
+      client,
+      stdin,
+      image,
+      checkTag,
+      cacheFolder: options.cacheFolder,
+    })
     // What is read from a file need not be kept to be read again.
     const cacheFolder = isRemote ? options.cacheFolder : undefined
     const names = nameOfSource(from, source.names, source.tags)

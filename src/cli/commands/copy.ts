@@ -158,7 +158,7 @@ function optionsOf(client: RegistryClient, flags: CopyFlags): LocatorCopyOptions
     client,
     stdin: process.stdin,
     stdout: process.stdout,
-    cacheFolder: cacheFolder({ environment: process.env }),
+    ...(!flags['no-cache'] && { cacheFolder: cacheFolder({ environment: process.env }) }),
     platforms: flags.platform,
     format: flags.format,
     strict: flags.strict,

@@ -1,5 +1,6 @@
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import {
+  cacheFolder,
   type Descriptor,
   describeRoot,
   openImageFile,
@@ -7,7 +8,7 @@ import {
   pushedDigest,
   selectImage,
 } from '../../index.js'
-import { compressionFlag } from '../image-flags.js'
+import { cacheFlags, compressionFlag } from '../image-flags.js'
 import { LookupCommand, lookupFlags } from '../lookup-command.js'
 
 export default class Digest extends LookupCommand {
@@ -30,6 +31,7 @@ export default class Digest extends LookupCommand {
 
   static override flags = {
     ...lookupFlags,
+    ...cacheFlags,
     compression: compressionFlag({ description: 'How a push would compress layers' }),
     format: Flags.option({
       options: ['docker', 'oci'] as const,
@@ -53,7 +55,11 @@ export default class Digest extends LookupCommand {
     }
     const { compression, format } = flags
     const conversion = { ...(compression && { compression }), ...(format && { format }) }
-    await using file = await openImageFile(locator, context, { stdin: process.stdin, ...conversion })
+    await using file = await openImageFile(locator, context, {
+      stdin: process.stdin,
+      ...(!flags['no-cache'] && { cacheFolder: cacheFolder({ environment: process.env }) }),
+      ...conversion,
+    })
     const image = selectImage(file, flags.image ?? (locator.kind === 'file' ? locator.image : undefined))
     return await pushedDigest(
       image,

@@ -1,6 +1,7 @@
 import { Args, Flags, type Interfaces } from '@oclif/core'
 import {
   type CopyEvent,
+  cacheFolder,
   createContext,
   type Digest,
   type ImageFile,
@@ -18,6 +19,7 @@ import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-
 import { writeDigestFile } from '../digest-file.js'
 import { EXIT_CODES } from '../exit-codes.js'
 import {
+  cacheFlags,
   compressionFlag,
   fileFlags,
   parseDigestOption,
@@ -59,6 +61,7 @@ for names. Several are served in one run: the source is read once and each regis
     ...transferFlags,
     ...uploadFlags,
     ...fileFlags,
+    ...cacheFlags,
     ...progressFlags,
     ...registryFlags,
     all: Flags.boolean({
@@ -117,6 +120,7 @@ for names. Several are served in one run: the source is read once and each regis
     await using file = await openImageFile(locator, context, {
       stdin: process.stdin,
       trustConfig: flags['trust-config'],
+      ...(!flags['no-cache'] && { cacheFolder: cacheFolder({ environment: process.env }) }),
       ...conversion,
     })
     const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
