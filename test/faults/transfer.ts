@@ -159,7 +159,8 @@ async function run(verb: Verb, { folder, image, from, to, client, context }: Run
   return await copyImage(from, to, client, context)
 }
 
-async function collectionOf(image: BuiltImage): Promise<MemoryCollection> {
+/** A registry's content: the image as `app:1`. */
+export async function collectionOf(image: BuiltImage): Promise<MemoryCollection> {
   const collection = new MemoryCollection()
   const store = await collection.create('app')
   for (const descriptor of [image.config, ...image.layers]) {
