@@ -1,7 +1,8 @@
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { childrenOf, type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
-import { isForeignLayerType, isManifestType } from '../content/media-types.js'
+import { isForeignLayerType, isIndexType, isManifestType } from '../content/media-types.js'
+import { printable } from '../content/printable.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { verifyBytes } from '../content/verify.js'
 import { WeightedLimit } from '../limit.js'
@@ -82,7 +83,9 @@ export class ManifestWalk {
     this.images.push(manifest)
     for (const blob of childrenOf(manifest)) {
       const list = isForeignLayerType(blob.mediaType) ? this.foreign : this.blobs
-      if (!list.has(blob.digest)) list.set(blob.digest, blob)
+      const named = list.get(blob.digest)
+      if (named === undefined) list.set(blob.digest, blob)
+      else if (named.size !== blob.size) throw twoSizes(blob.digest, named.size, blob.size)
     }
     return 0
   }
@@ -100,9 +103,21 @@ export class ManifestWalk {
       const known = this.#heights.get(child.digest)
       if (known === undefined) this.checkCount()
       const childHeight = await (known ?? this.#readChild(child, what, depth, levels))
+      this.#checkAgain(child, what)
       height = Math.max(height, childHeight + 1)
     }
     return height
+  }
+
+  /** What was read under another descriptor must be what this one says too (rules R207, R230). */
+  #checkAgain(child: Descriptor, parent: string): void {
+    const raw = this.manifests.get(child.digest)?.raw
+    if (raw === undefined) return
+    if (raw.bytes.length !== child.size) throw twoSizes(child.digest, raw.bytes.length, child.size)
+    if (child.mediaType === '' || isIndexType(child.mediaType) === isIndexType(raw.descriptor.mediaType))
+      return
+    const message = `${parent} names ${child.digest} as ${printable(child.mediaType)}, but its content is of another kind`
+    throw new CopyError(message, { kind: 'corrupt', code: 'media-type-mismatch' })
   }
 
   /** Begins to read the children of an index, so that they don't wait for each other. What fails is told in its turn. */
@@ -131,7 +146,7 @@ export class ManifestWalk {
     levels: RawManifest[][],
   ): Promise<number> {
     if (child.mediaType !== '' && !isManifestType(child.mediaType)) {
-      const message = `${parent} names ${child.digest} with the media type "${child.mediaType}", which is not known`
+      const message = `${parent} names ${child.digest} with the media type "${printable(child.mediaType)}", which is not known`
       throw new CopyError(message, { kind: 'corrupt', code: 'unsupported' })
     }
     const ahead = this.#ahead.get(child.digest)
@@ -140,4 +155,10 @@ export class ManifestWalk {
     verifyBytes(raw.bytes, child, `manifest ${child.digest} of ${this.#source.label}`)
     return await this.#visit({ bytes: raw.bytes, descriptor: child }, depth + 1, levels)
   }
+}
+
+/** The error for a digest that is named with sizes of which one must be wrong. */
+function twoSizes(digest: Digest, one: number, other: number): CopyError {
+  const message = `${digest} is named with ${one} bytes and also with ${other}`
+  return new CopyError(message, { kind: 'corrupt', code: 'size-mismatch' })
 }

@@ -51,12 +51,13 @@ describe('R206: a tag is resolved once', () => {
 })
 
 describe('R230: a child of an index that is not what its descriptor says is refused', () => {
-  async function copyIndexOf(change: (image: Descriptor) => Partial<Descriptor>) {
+  async function copyIndexOf(change: (image: Descriptor) => Partial<Descriptor>, isSecond = false) {
     const context = createContext()
     const source = new MemoryStore('source')
     const { descriptor } = await putImage(source, ['a'])
     const { mediaType, digest, size } = descriptor
-    const manifests = [{ mediaType, digest, size, ...change(descriptor) }]
+    const right = { mediaType, digest, size }
+    const manifests = [...(isSecond ? [right] : []), { ...right, ...change(descriptor) }]
     const document = { schemaVersion: 2, mediaType: MediaType.ociIndex, manifests }
     const index = rawManifest(MediaType.ociIndex, Buffer.from(JSON.stringify(document)))
     await source.putManifest(index, ['1'], context)
@@ -74,5 +75,14 @@ describe('R230: a child of an index that is not what its descriptor says is refu
     ['another digest', () => ({ digest: DIGEST }), DIGEST],
   ])('%s', async (_what, change, reason) => {
     await expect(copyIndexOf(change)).resolves.toMatchObject({ message: expect.stringContaining(reason) })
+  })
+
+  test.each([
+    ['an index', () => ({ mediaType: MediaType.ociIndex }), 'but its content is of another kind'],
+    ['another size', ({ size }: Descriptor) => ({ size: size + 1 }), 'bytes and also with'],
+  ])('also where it was named rightly before: %s', async (_what, change, reason) => {
+    await expect(copyIndexOf(change, true)).resolves.toMatchObject({
+      message: expect.stringContaining(reason),
+    })
   })
 })
