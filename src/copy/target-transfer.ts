@@ -80,8 +80,8 @@ export class TargetTransfer {
     const { sink } = this.target
     const { context, options } = this
     if (options.noOverwrite) await this.#refuseOverwriting(plan)
-    // Layers that are compressed on the way may be on the way already: then the root is surely new, or put again.
-    const isEarly = this.source.earlyBlobs !== undefined
+    // Blobs that were ready before the manifest are on their way already: then the root is surely new, or put again.
+    const isEarly = this.#blobs.size > 0
     const standing = isEarly
       ? Promise.resolve(new Map<string, Digest>())
       : findTags(sink, this.#allTags(plan), context)

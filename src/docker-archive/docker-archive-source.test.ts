@@ -192,6 +192,7 @@ describe('DockerArchiveSource', () => {
       await using again = source
       expect((await manifestOf(again)).text).toBe(made.text)
       expect(files.opened).toEqual([])
+      for await (const blob of again.earlyBlobs(context)) expect(blob).toBeUndefined()
       // Only a registry that lacks the blob makes us compress it, once.
       expect(await readAll(await again.openBlob(entry, context))).toEqual(bytes)
       expect(await readAll(await again.openBlob(entry, context, 10))).toEqual(bytes.subarray(10))

@@ -16,6 +16,7 @@ import { LayerCache } from './layer-cache.js'
 import { type PreparedLayer, prepareLayer } from './layers.js'
 import { makeManifest } from './make-manifest.js'
 import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
+import { type ArchiveLayer, pairLayers } from './pair-layers.js'
 
 /** How the images of a docker-archive are presented. */
 export interface DockerArchiveOptions {
@@ -45,10 +46,12 @@ export const ARCHIVE_ROOT = 'image'
 /** How many layers are made ready at once: one is compressed on all cores while the next one is read. */
 const LAYERS_AT_ONCE = 2
 
-/** A layer of the archive: its file with the diffID that the config has for it. */
-interface ArchiveLayer {
-  file: string
-  diffID: Digest
+/** The layers on their way. */
+interface StartedLayers {
+  order: readonly ArchiveLayer[]
+  prepared: ReadonlyMap<Digest, Promise<PreparedLayer>>
+  /** Settles with the first layer whose content has to be read, or with false: all were known. */
+  isReading: Promise<boolean>
 }
 
 /**
@@ -67,7 +70,7 @@ export class DockerArchiveSource implements Source {
   readonly #cache: LayerCache | undefined
   readonly #limit = new WeightedLimit({ count: LAYERS_AT_ONCE })
   #config: Promise<ImageConfig> | undefined
-  #layers: Promise<{ order: ArchiveLayer[]; prepared: Map<Digest, Promise<PreparedLayer>> }> | undefined
+  #layers: Promise<StartedLayers> | undefined
   #manifest: Promise<RawManifest> | undefined
   readonly #blobs = new Map<Digest, (from?: number) => Promise<Readable>>()
 
@@ -120,7 +123,9 @@ export class DockerArchiveSource implements Source {
 
   async *earlyBlobs(context: Context): AsyncIterable<Descriptor> {
     const { bytes } = await this.#readConfig()
-    const { order, prepared } = await this.#startLayers(context)
+    const { order, prepared, isReading } = await this.#startLayers(context)
+    // Where nothing takes time there is nothing to send early: first it is seen whether the whole image is in place.
+    if (!(await isReading)) return
     yield { mediaType: MediaType.dockerConfig, digest: digestOf(bytes), size: bytes.length }
     for (const { diffID } of order) {
       const layer = await prepared.get(diffID)
@@ -132,7 +137,7 @@ export class DockerArchiveSource implements Source {
   /** The layers as they lie in the archive: nothing is compressed. */
   async openContents(): Promise<ImageContents> {
     const { bytes, diffIDs } = await this.#readConfig()
-    const layers = await this.#pairLayers(diffIDs)
+    const layers = await pairLayers(this.#files, this.#image, diffIDs)
     return {
       config: bytes,
       layers: layers.map(({ file, diffID, size }) => ({
@@ -196,48 +201,33 @@ export class DockerArchiveSource implements Source {
     return this.#config
   }
 
-  #startLayers(context: Context) {
+  #startLayers(context: Context): Promise<StartedLayers> {
     this.#layers ??= (async () => {
       const { diffIDs } = await this.#readConfig()
-      const order = await this.#pairLayers(diffIDs)
+      const order = await pairLayers(this.#files, this.#image, diffIDs)
       context.emit({ type: 'layers', layers: order.map(({ diffID, size }) => ({ diffID, size })) })
       const prepared = new Map<Digest, Promise<PreparedLayer>>()
+      let tellReading: (isReading: boolean) => void = () => {}
+      const isReading = new Promise<boolean>(resolve => {
+        tellReading = resolve
+      })
       for (const layer of order) {
         if (prepared.has(layer.diffID)) continue
-        const ready = this.#limit.run(1, () => this.#prepare(layer, context))
+        const ready = this.#limit.run(1, () => this.#prepare(layer, context, () => tellReading(true)))
         ready.catch(() => {})
         prepared.set(layer.diffID, ready)
       }
-      return { order, prepared }
+      Promise.allSettled(prepared.values()).then(() => tellReading(false))
+      return { order, prepared, isReading }
     })()
     return this.#layers
   }
 
-  async #pairLayers(diffIDs: readonly Digest[]): Promise<(ArchiveLayer & { size: number })[]> {
-    const { layers } = this.#image
-    if (layers.length === 0 && diffIDs.length > 0) {
-      throw brokenArchive(
-        'bad-shape',
-        `${this.label} names no layers, but the config has ${diffIDs.length} diffIDs`,
-      )
-    }
-    if (layers.length !== diffIDs.length) {
-      throw brokenArchive(
-        'layer-count',
-        `${this.label} has ${layers.length} layers, but the config has ${diffIDs.length} diffIDs`,
-      )
-    }
-    const pairs: (ArchiveLayer & { size: number })[] = []
-    for (const [position, diffID] of diffIDs.entries()) {
-      const file = layers[position] ?? ''
-      const entry = await this.#files.stat(file)
-      if (entry === undefined) throw brokenArchive('missing-layer', `layer ${file} is not in ${this.label}`)
-      pairs.push({ file, diffID, size: entry.size })
-    }
-    return pairs
-  }
-
-  async #prepare({ file, diffID }: ArchiveLayer, context: Context): Promise<PreparedLayer> {
+  async #prepare(
+    { file, diffID }: ArchiveLayer,
+    context: Context,
+    reads: () => void,
+  ): Promise<PreparedLayer> {
     const size = (await this.#files.stat(file))?.size ?? 0
     const prepared = await prepareLayer(file, diffID, {
       files: this.#files,
@@ -246,6 +236,7 @@ export class DockerArchiveSource implements Source {
       signal: context.signal,
       cache: this.#cache,
       limit: this.#limit,
+      reads,
       tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
     })
     this.#blobs.set(prepared.digest, from => prepared.open(from))

@@ -36,6 +36,8 @@ export interface LayerWork {
   cache?: LayerCache | undefined
   /** {@link prepareLayer} is called within it; what is left for later takes its turn in it. */
   limit: WeightedLimit
+  /** Called when the content of the layer has to be read, which takes its time. */
+  reads(): void
   /** Takes how many bytes of the archive's file have been read so far. */
   tell(offset: number): void
 }
@@ -123,6 +125,7 @@ async function keepLayer(
   what: string,
   work: LayerWork,
 ): Promise<PreparedLayer> {
+  work.reads()
   const stored = new Digester()
   const plain = new Digester(algorithmOf(diffID))
   const input = joinStreams(await work.files.open(entry.name), hashing(stored, work.tell))
@@ -151,6 +154,7 @@ async function recompressLayer(
   what: string,
   work: LayerWork,
 ): Promise<PreparedLayer> {
+  work.reads()
   const plain = new Digester(algorithmOf(diffID))
   const { level } = work.compression
   const input = countStream(await work.files.open(entry.name), 0, work.tell)
