@@ -5,7 +5,6 @@ import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, isDigest } from '../content/digest.js'
 import { announcedCompression, formatOf, LAYER_TYPES, type ManifestFormat } from '../content/layer-types.js'
 import {
-  CONFIG_LIMIT_BYTES,
   type ImageManifest,
   type Index,
   isObject,
@@ -15,8 +14,8 @@ import {
   rawManifest,
 } from '../content/manifest.js'
 import { isImageConfigType, MediaType } from '../content/media-types.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
-import { readLimited } from '../content/verify.js'
 import { ConvertError } from './convert-error.js'
 import { type ConvertedLayer, convertLayer } from './convert-layer.js'
 
@@ -220,8 +219,7 @@ export class ConvertedSource implements Source {
 
   async #readDiffIDs(image: ImageManifest, context: Context): Promise<(Digest | undefined)[]> {
     const what = `config ${image.config.digest} of ${this.label}`
-    const stream = await this.#base.openBlob(image.config, context)
-    const config = parseJson(await readLimited(stream, CONFIG_LIMIT_BYTES, what), what)
+    const config = parseJson(await readConfigBlob(this.#base, image.config, context), what)
     const diffIDs = isObject(config) && isObject(config.rootfs) ? config.rootfs.diff_ids : undefined
     if (!Array.isArray(diffIDs)) return []
     return diffIDs.map(diffID => (typeof diffID === 'string' && isDigest(diffID) ? diffID : undefined))

@@ -3,8 +3,8 @@ import { isDigest } from '../content/digest.js'
 import type { LayerProgressItem } from '../content/events.js'
 import { CONFIG_LIMIT_BYTES, type ImageManifest, isObject, parseJson } from '../content/manifest.js'
 import { isImageConfigType } from '../content/media-types.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, Source } from '../content/store.js'
-import { readLimited, verifyBytes } from '../content/verify.js'
 
 /**
  * The layers of an image as progress is shown for them, with the diffIDs that its config tells. A config of another
@@ -31,8 +31,7 @@ export async function layerItems(
 async function readDiffIDs(source: Source, { config }: ImageManifest, context: Context): Promise<string[]> {
   if (!isImageConfigType(config.mediaType) || config.size > CONFIG_LIMIT_BYTES) return []
   const what = `config ${config.digest} of ${source.label}`
-  const bytes = await readLimited(await source.openBlob(config, context), config.size, what)
-  verifyBytes(bytes, config, what)
+  const bytes = await readConfigBlob(source, config, context)
   try {
     return diffIDsOf(parseJson(bytes, what))
   } catch (error) {

@@ -8,7 +8,6 @@ import { joinStreams } from '../content/join-streams.js'
 import { announcedCompression } from '../content/layer-types.js'
 import {
   badShape,
-  CONFIG_LIMIT_BYTES,
   type ImageManifest,
   isObject,
   parseJsonObject,
@@ -16,8 +15,9 @@ import {
 } from '../content/manifest.js'
 import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
 import { printable } from '../content/printable.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, Source } from '../content/store.js'
-import { digestMismatch, readLimited, verifyStream } from '../content/verify.js'
+import { digestMismatch, verifyStream } from '../content/verify.js'
 import { badLayer, ExportError } from './export-error.js'
 
 /** An image, for reading what is in its layers. */
@@ -108,8 +108,7 @@ function notAnImage(message: string, hint: string): ExportError {
 
 async function readConfig(source: Source, { config }: ImageManifest, context: Context) {
   const what = `config ${config.digest} of ${source.label}`
-  const stream = verifyStream(await source.openBlob(config, context), config, what)
-  const document = parseJsonObject(await readLimited(stream, CONFIG_LIMIT_BYTES, what), what)
+  const document = parseJsonObject(await readConfigBlob(source, config, context), what)
   const rootfs = isObject(document.rootfs) ? document.rootfs : {}
   const diffIDs: unknown = rootfs.diff_ids ?? []
   if (!Array.isArray(diffIDs) || !diffIDs.every(item => typeof item === 'string' && isDigest(item))) {

@@ -1,11 +1,12 @@
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import { announcedCompression } from '../content/layer-types.js'
-import { CONFIG_LIMIT_BYTES, type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
+import { type ImageManifest, type Index, parseManifest } from '../content/manifest.js'
 import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
 import { formatPlatform } from '../content/platform.js'
+import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
-import { digestMismatch, readLimited, verifyBytes } from '../content/verify.js'
+import { digestMismatch, verifyBytes } from '../content/verify.js'
 import type { Root } from '../copy/derived-source.js'
 import { DockerArchiveSource } from '../docker-archive/docker-archive-source.js'
 import { parseImageConfig } from '../docker-archive/manifest-json.js'
@@ -182,8 +183,8 @@ export class ImageVerifier {
     if (check.problem !== undefined || this.#options.full !== true || !isImage) return undefined
     try {
       const label = `config ${config.digest} of ${this.#source.label}`
-      const stream = await this.#source.openBlob(config, this.#context)
-      return parseImageConfig(await readLimited(stream, CONFIG_LIMIT_BYTES, label), label).diffIDs
+      const bytes = await readConfigBlob(this.#source, config, this.#context)
+      return parseImageConfig(bytes, label).diffIDs
     } catch (error) {
       if (isAboutContent(error) && error.code === 'bad-shape') {
         this.#note('no-diff-ids', config, what, 'names no diffIDs to compare the layers with')
