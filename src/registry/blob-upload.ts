@@ -15,6 +15,7 @@ import {
   refusalOf,
   type UploadFailure,
 } from './upload-failure.js'
+import { UploadPatience } from './upload-patience.js'
 import { uploadedBytes } from './upload-range.js'
 import { sendRest, type UploadWork } from './upload-send.js'
 import {
@@ -28,18 +29,8 @@ import {
 } from './upload-session.js'
 import { UploadSource } from './upload-source.js'
 
-/** How often a blob is begun anew at most without getting further than before (rule R241), and altogether. */
-const MAXIMUM_FRUITLESS_RESTARTS = 3
-const MAXIMUM_RESTARTS = 10
-/** After so many breaks in a row without a byte in between, an upload fails. */
-const MAXIMUM_BREAKS = 5
-/** After so many refused offsets in a row, an upload begins anew (rule R241). */
-const MAXIMUM_RANGE_REFUSALS = 2
 /** How often a registry is asked that has not noticed yet that a connection broke. */
 const MAXIMUM_BUSY = 5
-/** Less more than this is not further: how much of what was sent got through, and what stayed in buffers, is not known. */
-const FURTHER = 1.1
-const BUFFER_BYTES = 4 * 1024 * 1024
 
 /**
  * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
@@ -84,22 +75,11 @@ async function rememberUpload(repository: RepositoryAccess, { descriptor }: Blob
 /** The upload of one blob, through as many requests and sessions as it takes. */
 class BlobUpload {
   readonly #work: UploadWork
-  /** How often bytes were sent and something went wrong. */
-  #failures = 0
-  #restarts = 0
-  #fruitlessRestarts = 0
-  /** The furthest that an upload got which then had to begin anew. */
-  #furthest = 0
-  /** Where the present upload went on the last time. */
-  #resumedAt = 0
-  /** How often in a row it did not move. */
-  #breaks = 0
-  /** How often in a row an offset was refused. */
-  #rangeRefusals = 0
-  #hadWrongDigest = false
+  readonly #patience: UploadPatience
 
   constructor(work: UploadWork) {
     this.#work = work
+    this.#patience = new UploadPatience(work.limit)
   }
 
   /** @param first an upload that is open already */
@@ -124,16 +104,14 @@ class BlobUpload {
     if (session === undefined) return undefined
     if (first !== undefined) await cancelUpload(repository, first)
     const offset = session.acknowledged
-    this.#resumedAt = offset
+    this.#patience.begin(offset)
     context.emit({ type: 'resuming', operation, offset, size })
     return session
   }
 
   async #start(): Promise<UploadSession> {
     const { repository, blob, operation, context } = this.#work
-    this.#resumedAt = 0
-    this.#breaks = 0
-    this.#rangeRefusals = 0
+    this.#patience.begin()
     return await startUpload(repository, blob.descriptor.digest, operation, context)
   }
 
@@ -144,7 +122,7 @@ class BlobUpload {
       const answer = await sendRest(this.#work, session)
       discard(answer.response)
       if (!isSuccess(answer.response.status))
-        return { error: refusalOf(answer, digest, this.#failures + 1), answer }
+        return { error: refusalOf(answer, digest, this.#patience.failures + 1), answer }
       checkStored(answer, digest)
       return undefined
     } catch (error) {
@@ -158,22 +136,28 @@ class BlobUpload {
   async #recover(session: UploadSession, failure: UploadFailure): Promise<UploadSession | undefined> {
     const { repository, blob, operation, context } = this.#work
     const { retrier } = repository.client
-    this.#failures++
     const isAllSent = session.sent >= blob.descriptor.size
-    const advice = this.#heed(adviseOn(failure, session.isPartial, this.#failures > 1), session, failure)
+    const given = adviseOn(failure, session.isPartial, this.#patience.failures > 0)
+    const advice = this.#patience.heed(given, session, failure)
     try {
       if (advice === 'fail') throw failure.error
       if (isBreak(failure) && isAllSent && (await this.#isStored())) return undefined
       const delayMs = this.#delayMs(advice, failure)
       if (delayMs === undefined) throw failure.error
-      await retrier.pause({ operation, context }, this.#failures, { cause: causeOf(failure), delayMs })
+      await retrier.pause({ operation, context }, this.#patience.failures, {
+        cause: causeOf(failure),
+        delayMs,
+      })
       if (advice !== 'restart' && advice !== 'restart-once') {
         const offset = await this.#offsetOf(session, failure)
-        if (offset !== undefined) return this.#goOn(session, offset, failure, advice)
+        if (offset !== undefined) {
+          if (this.#patience.mayGoOn(session, offset, failure, advice)) return this.#goOn(session, offset)
+          throw failure.error
+        }
         // Meanwhile it may have come to its end.
         if (isAllSent && (await this.#isStored())) return undefined
       }
-      this.#countRestart(session, failure, advice)
+      if (!this.#patience.mayRestart(session, failure, advice)) throw failure.error
     } catch (error) {
       const isInterrupted = error instanceof InterruptedError
       const isKept = await this.#leave(session, isInterrupted ? error : failure.error)
@@ -184,25 +168,11 @@ class BlobUpload {
     return await this.#start()
   }
 
-  /** What to do by an advice, with what was tried before. */
-  #heed(advice: Advice, session: UploadSession, { answer }: UploadFailure): Advice {
-    const { limit } = this.#work
-    const isRangeRefused = answer?.response.status === 416
-    this.#rangeRefusals = isRangeRefused ? this.#rangeRefusals + 1 : 0
-    if (isRangeRefused) return this.#rangeRefusals < MAXIMUM_RANGE_REFUSALS ? advice : 'restart'
-    if (advice === 'smaller') return limit.refuse(session.requested, true) ? advice : 'fail'
-    if (advice === 'chunks') return limit.wantChunks() ? advice : 'fail'
-    if (advice !== 'restart-once') return advice
-    const isSecond = this.#hadWrongDigest
-    this.#hadWrongDigest = true
-    return isSecond ? 'fail' : advice
-  }
-
-  #delayMs(advice: Advice, { answer }: UploadFailure): number | undefined {
+  #delayMs(advice: Advice, failure: UploadFailure): number | undefined {
     const { retrier } = this.#work.repository.client
-    const isRefused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'
-    if (isRefused || answer?.response.status === 416) return 0
-    const attempt = Math.max(this.#breaks, this.#fruitlessRestarts) + 1
+    const attempt = this.#patience.waitsBefore(advice, failure)
+    if (attempt === undefined) return 0
+    const { answer } = failure
     return answer === undefined ? retrier.backoff(attempt) : retrier.delayAfter(answer.response, attempt)
   }
 
@@ -234,45 +204,17 @@ class BlobUpload {
     }
   }
 
-  /** @throws the failure's error when the upload doesn't move */
-  #goOn(session: UploadSession, offset: number, failure: UploadFailure, advice: Advice): UploadSession {
-    const { limit, operation, context, blob } = this.#work
-    const hasMoved = offset > this.#resumedAt || advice !== 'look'
-    this.#breaks = hasMoved ? 0 : this.#breaks + 1
-    this.#resumedAt = offset
-    // Nothing got through, twice: perhaps because it is too much at once (rule R55).
-    if (isBreak(failure) && this.#breaks >= 2 && limit.refuse(session.requested, false)) {
-      this.#breaks = 1
-    }
-    if (this.#breaks >= MAXIMUM_BREAKS) throw failure.error
+  #goOn(session: UploadSession, offset: number): UploadSession {
+    const { operation, context, blob } = this.#work
     session.acknowledged = offset
     session.isPartial ||= offset > 0
     if (offset > 0) context.emit({ type: 'resuming', operation, offset, size: blob.descriptor.size })
     return session
   }
 
-  /** @throws the failure's error when there were too many */
-  #countRestart(session: UploadSession, failure: UploadFailure, advice: Advice): void {
-    const { limit } = this.#work
-    const isFirst = this.#furthest === 0
-    const isFurther = isFirst || session.sent > this.#furthest * FURTHER + BUFFER_BYTES
-    this.#furthest = Math.max(this.#furthest, session.sent)
-    this.#restarts++
-    const isExcused = advice === 'smaller' || advice === 'chunks' || advice === 'restart-once'
-    if (isBreak(failure) && !isFurther) {
-      // It broke about there before: what limits may count the bytes of a request or of a connection (rule R55).
-      const gotThrough = session.sent - session.acknowledged
-      if (limit.refuse(session.requested, false, gotThrough / 2)) limit.freshConnections = true
-      else this.#fruitlessRestarts++
-    } else if (!isBreak(failure) && !isExcused) this.#fruitlessRestarts++
-    if (this.#fruitlessRestarts > MAXIMUM_FRUITLESS_RESTARTS || this.#restarts > MAXIMUM_RESTARTS) {
-      throw failure.error
-    }
-  }
-
   #finalError({ error }: UploadFailure, isKept: boolean): RegistryError {
     const hint = 'The registry keeps what was sent: the same command goes on from there'
-    return error.with({ attempts: this.#failures, ...(isKept && { hint }) })
+    return error.with({ attempts: this.#patience.failures, ...(isKept && { hint }) })
   }
 
   /**
