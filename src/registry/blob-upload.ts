@@ -29,9 +29,6 @@ import {
 } from './upload-session.js'
 import { UploadSource } from './upload-source.js'
 
-/** How often a registry is asked that has not noticed yet that a connection broke. */
-const MAXIMUM_BUSY = 5
-
 /**
  * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
  * repository of the registry (Mounting a blob from another repository; rules R63 to R67).
@@ -194,14 +191,7 @@ class BlobUpload {
       // Asked to go on where it said before, it said the same: it counts one too many (rule R48).
       if (offset !== undefined) return offset === session.acknowledged ? Math.max(offset - 1, 0) : offset
     }
-    for (let asked = 1; ; asked++) {
-      const offset = await askOffset(repository, session, session.sent, operation, context)
-      if (offset !== 'busy') return offset
-      if (asked >= MAXIMUM_BUSY) return undefined
-      const { retrier } = repository.client
-      const cause = 'the registry is still busy with what broke off'
-      await retrier.pause({ operation, context }, asked, { cause, delayMs: retrier.backoff(asked) })
-    }
+    return await askOffset(repository, session, session.sent, operation, context)
   }
 
   #goOn(session: UploadSession, offset: number): UploadSession {

@@ -27,6 +27,8 @@ export interface UploadSession {
 
 /** How long a cancelled upload is waited for: less than the time that an interrupted run has to end. */
 const CANCEL_TIMEOUT_MS = 5_000
+/** How often a registry is asked that has not noticed yet that a connection broke. */
+const MAXIMUM_BUSY = 5
 /** A status that only may be of use is asked for again just because a kept connection was closed (rule R250). */
 const STALE_CONNECTION_ATTEMPTS = 2
 const HURRIED_CANCEL_TIMEOUT_MS = 1_500
@@ -160,7 +162,7 @@ export async function resumeLeft(
     const chunkLimits = { least: 0, most: Number.POSITIVE_INFINITY }
     const session = { location, acknowledged: 0, sent: 0, requested: 0, isPartial: true, chunkLimits }
     const offset = await askOffset(repository, session, size, operation, context, STALE_CONNECTION_ATTEMPTS)
-    if (offset === undefined || offset === 'busy' || offset === 0) return undefined
+    if (offset === undefined || offset === 0) return undefined
     return Object.assign(session, { acknowledged: offset, sent: offset })
   } catch (error) {
     if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
@@ -169,11 +171,12 @@ export async function resumeLeft(
 }
 
 /**
- * Asks how far an upload is (distribution-spec, Pushing a blob in chunks, GET Location; rules R49, R58).
+ * Asks how far an upload is (distribution-spec, Pushing a blob in chunks, GET Location; rules R49, R58). A registry that
+ * still works on a request that broke is asked again after a while.
  *
  * @param limitBytes more than this can't be there
- * @returns how many bytes the registry has, with `session.location` renewed; undefined when it doesn't say, or can't go on;
- * `busy` while it still works on a request that broke
+ * @param attempts how often it is asked where no answer comes
+ * @returns how many bytes the registry has, with `session.location` renewed; undefined when it doesn't say, or can't go on
  * @throws RegistryError of kind `network` when no answer came, InterruptedError
  */
 export async function askOffset(
@@ -183,17 +186,23 @@ export async function askOffset(
   operation: string,
   context: Context,
   attempts?: number,
-): Promise<number | 'busy' | undefined> {
+): Promise<number | undefined> {
+  const { retrier } = repository.client
   const fields = { operation, method: 'GET', target: session.location, access: 'push' } as const
-  const asked = attempts === undefined ? fields : { ...fields, attempts }
-  const { request, response } = await sendTo(repository, asked, context)
-  discard(response)
-  if (response.status === 409) return 'busy'
-  if (response.status !== 204 && response.status !== 200) return undefined
-  const offset = uploadedBytes(headerOf(response, 'range'), limitBytes)
-  if (offset === undefined) return undefined
-  session.location = locationOf(repository, request, response) ?? session.location
-  return offset
+  const asking = attempts === undefined ? fields : { ...fields, attempts }
+  for (let asked = 1; ; asked++) {
+    const { request, response } = await sendTo(repository, asking, context)
+    discard(response)
+    if (response.status === 204 || response.status === 200) {
+      const offset = uploadedBytes(headerOf(response, 'range'), limitBytes)
+      if (offset === undefined) return undefined
+      session.location = locationOf(repository, request, response) ?? session.location
+      return offset
+    }
+    if (response.status !== 409 || asked >= MAXIMUM_BUSY) return undefined
+    const cause = 'the registry is still busy with what broke off'
+    await retrier.pause({ operation, context }, asked, { cause, delayMs: retrier.backoff(asked) })
+  }
 }
 
 /**
