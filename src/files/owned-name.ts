@@ -38,14 +38,27 @@ export function release(name: string): void {
  * @returns undefined when it is no such name with this prefix
  */
 export function isAbandoned(name: string, prefix: string, writtenMs: number): boolean | undefined {
-  const owner = name.startsWith(prefix) ? OWNER.exec(name.slice(prefix.length)) : null
-  if (owner === null) return undefined
+  const owner = readOwner(name, prefix)
+  if (owner === undefined) return undefined
   const age = Date.now() - writtenMs
-  if (owner[1] !== HOST) return age > FOREIGN_MS
-  const pid = Number(owner[2])
+  if (!owner.isHere) return age > FOREIGN_MS
+  return isOrphaned(name, prefix) || (owner.pid !== process.pid && age > REUSED_PID_MS)
+}
+
+/**
+ * Whether the process that made a name by {@link ownedName} has surely ended, on this machine. For what may be in use for
+ * long without being written to.
+ */
+export function isOrphaned(name: string, prefix: string): boolean {
+  const owner = readOwner(name, prefix)
+  if (owner === undefined || !owner.isHere) return false
   // In a container that is started again, the process before had our pid.
-  if (pid === process.pid) return !held.has(name)
-  return !isAlive(pid) || age > REUSED_PID_MS
+  return owner.pid === process.pid ? !held.has(name) : !isAlive(owner.pid)
+}
+
+function readOwner(name: string, prefix: string): { isHere: boolean; pid: number } | undefined {
+  const [, host, pid] = (name.startsWith(prefix) && OWNER.exec(name.slice(prefix.length))) || []
+  return host === undefined ? undefined : { isHere: host === HOST, pid: Number(pid) }
 }
 
 function isAlive(pid: number): boolean {
