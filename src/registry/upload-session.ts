@@ -27,11 +27,11 @@ export interface UploadSession {
 
 /** How long a cancelled upload is waited for: less than the time that an interrupted run has to end. */
 const CANCEL_TIMEOUT_MS = 5_000
+const HURRIED_CANCEL_TIMEOUT_MS = 1_500
 /** How often a registry is asked that has not noticed yet that a connection broke. */
 const MAXIMUM_BUSY = 5
 /** A status that only may be of use is asked for again just because a kept connection was closed (rule R250). */
 const STALE_CONNECTION_ATTEMPTS = 2
-const HURRIED_CANCEL_TIMEOUT_MS = 1_500
 
 /**
  * Has a blob mounted from another repository (distribution-spec, Mounting a blob from another repository). Any failure only
