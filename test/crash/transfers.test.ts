@@ -63,6 +63,8 @@ interface Scenario {
   target(id: string): string
   /** Where broken blobs would be. */
   storage(id: string): string
+  /** Whether a target that is complete is refused. */
+  isFinal?: boolean
 }
 
 const pullTo = (name: string, suffix: string, ...flags: string[]): Scenario => ({
@@ -89,7 +91,7 @@ const SCENARIOS: Scenario[] = [
   pullTo('an oci-archive', '.tar', '--format', 'oci-archive'),
   pullTo('a docker-archive', '.tar', '--format', 'docker-archive'),
   pullTo('an uncompressed docker-archive', '.tar', '--format', 'docker-archive', '--uncompressed'),
-  pullTo('a dir', '', '--format', 'dir'),
+  { ...pullTo('a dir', '', '--format', 'dir'), isFinal: true },
   ...(noReference !== undefined
     ? []
     : [
@@ -124,6 +126,8 @@ describe.each(SCENARIOS.map((scenario, number) => ({ ...scenario, number })))('a
       if (signal === null) expect(left, what).toBe(expected)
       expect(await brokenBlobs(scenario.storage(id)), what).toEqual([])
 
+      // A dir is not written to twice, and this one was in place before the process was killed.
+      if (scenario.isFinal === true && left === expected) continue
       for (const line of lines) line.bytesPerSecond = Number.POSITIVE_INFINITY
       const again = await runOrKill(command)
       for (const line of lines) line.bytesPerSecond = SLOW
