@@ -36,7 +36,9 @@ const MOST_IMAGES = 3
 /** Breaks an image, and does with it what can be done with one: verify, copy, export. */
 export async function feedImage({ images }, random, path) {
   if (images.length === 0) return
-  const { files } = random.pick(images)
+  // Decompressors have the most to get wrong, and few of the files need them.
+  const compressed = images.filter(({ name }) => /\.(?:gz|tgz|xz|bz2|zst)$/.test(name))
+  const { files } = random.pick(compressed.length > 0 && random.below(4) === 0 ? compressed : images)
   const broken = breakFiles(files, random)
   for (const [name, bytes] of broken) {
     const place = name === '' ? path : join(path, name)
