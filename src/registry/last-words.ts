@@ -19,6 +19,7 @@ export function hearLastWords(socket: Duplex): void {
       if (!isClosed || socket.destroyed) return done(error)
       const fail = () => {
         clearTimeout(timer)
+        socket.off('end', fail).off('close', fail)
         done(error)
       }
       const timer = setTimeout(fail, LISTEN_MS)
