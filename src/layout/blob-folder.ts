@@ -1,4 +1,4 @@
-import { link, lstat, mkdir, readdir, rename, rm } from 'node:fs/promises'
+import { link, lstat, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
@@ -6,6 +6,7 @@ import type { BlobContent, Context } from '../content/store.js'
 import { type Expected, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { openRegular, syncFolder, uniqueName, writeSynced } from '../files/atomic-file.js'
+import { makeFolder } from '../files/make-folder.js'
 import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
@@ -185,8 +186,8 @@ export class BlobFolder {
 
   async #make(algorithm: DigestAlgorithm): Promise<void> {
     await this.#checkFolders(algorithm)
-    await mkdir(join(this.#folder, 'blobs', algorithm), { recursive: true })
-    await mkdir(this.#incompleteFolder, { recursive: true })
+    await makeFolder(join(this.#folder, 'blobs', algorithm))
+    await makeFolder(this.#incompleteFolder)
     this.#unsynced.add(this.#folder).add(join(this.#folder, 'blobs'))
   }
 

@@ -1,13 +1,16 @@
 import { constants, type Stats } from 'node:fs'
-import { access, lstat, mkdir, readdir, rename, rm, rmdir, stat, statfs } from 'node:fs/promises'
+import { access, lstat, readdir, rename, rm, rmdir, stat, statfs, utimes } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isDigest } from '../content/digest.js'
+import { checkWritable, makeFolder } from '../files/make-folder.js'
 import { isAbandoned, ownedName, release } from '../files/owned-name.js'
 import { partialPrefix, tidyPartialFiles, WORTH_KEEPING_BYTES } from '../files/partial-file.js'
 import { Staging } from './staging.js'
 
 /** What the names of the folders of runs begin with. */
 const RUN_PREFIX = 'run'
+/** How often a run shows that it is at work, however long one blob takes. */
+const PULSE_MS = 5 * 60 * 1000
 /** A cache on another disk than the target is used when this much is free there, or as much as at the target. */
 const ENOUGH_BYTES = 32 * 1024 ** 3
 /** With less than this a disk counts as full. */
@@ -39,7 +42,7 @@ export const DOWNLOADED_LAYOUT = 'downloaded'
 export async function openGathering(cache: string | undefined, target: string): Promise<GatheringFolder> {
   const downloads = cache === undefined ? undefined : join(cache, 'downloads')
   if (downloads !== undefined && (await isUsable(downloads, dirname(target))))
-    return new DownloadFolder(downloads)
+    return new DownloadFolder(downloads, dirname(target))
   const staging = await Staging.beside(target)
   return {
     path: staging.path,
@@ -95,9 +98,14 @@ class DownloadFolder implements GatheringFolder {
   readonly path: string
   readonly incompleteFolder: string
   #made: Promise<void> | undefined
+  #pulse: NodeJS.Timeout | undefined
   #isFinished = false
 
-  constructor(folder: string) {
+  /** @param targetFolder where the image will be written, which is found out before it is downloaded */
+  constructor(
+    folder: string,
+    private readonly targetFolder: string,
+  ) {
     this.incompleteFolder = folder
     this.path = join(folder, ownedName(RUN_PREFIX))
   }
@@ -109,7 +117,10 @@ class DownloadFolder implements GatheringFolder {
 
   async #make(): Promise<void> {
     const folder = this.incompleteFolder
-    await mkdir(this.path, { recursive: true, mode: 0o700 })
+    await checkWritable(this.targetFolder)
+    await makeFolder(this.path, 0o700)
+    const show = () => utimes(this.path, new Date(), new Date()).catch(() => {})
+    this.#pulse = setInterval(show, PULSE_MS).unref()
     for (const name of await readdir(folder)) {
       const path = join(folder, name)
       const writtenMs = name.startsWith(RUN_PREFIX) ? await lastWritten(path) : undefined
@@ -124,6 +135,7 @@ class DownloadFolder implements GatheringFolder {
 
   async [Symbol.asyncDispose](): Promise<void> {
     const folder = this.incompleteFolder
+    clearInterval(this.#pulse)
     // What is left on a disk that is full would be in the way of everybody.
     const isKept = !this.#isFinished && this.#made !== undefined && (await hasRoom(folder))
     if (isKept) await giveUp(folder, this.path)

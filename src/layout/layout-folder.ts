@@ -1,7 +1,8 @@
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
 import { openRegular, replaceFile } from '../files/atomic-file.js'
+import { makeFolder } from '../files/make-folder.js'
 import { LayoutError } from './layout-error.js'
 import {
   checkLayoutFile,
@@ -66,7 +67,7 @@ async function namesIn(folder: string): Promise<string[] | undefined> {
 
 /** Makes a folder and its `oci-layout`, where they are absent. */
 export async function initializeLayout(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
+  await makeFolder(folder)
   const path = join(folder, LAYOUT_FILE)
   const exists = await stat(path).then(
     () => true,

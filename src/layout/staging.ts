@@ -1,6 +1,7 @@
 import { rmdirSync, rmSync } from 'node:fs'
-import { lstat, mkdir, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { lstat, readdir, rm, rmdir, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { makeFolder } from '../files/make-folder.js'
 import { isAbandoned, ownedName, release } from '../files/owned-name.js'
 
 /**
@@ -37,7 +38,7 @@ export class Staging implements AsyncDisposable {
 
   /** Makes the folder, with those above that are absent. @param mode its permissions; what the umask leaves if not given */
   async make(mode = 0o777): Promise<void> {
-    if ((await mkdir(this.path, { recursive: true, mode })) !== undefined) await this.#removeAbandoned()
+    if (await makeFolder(this.path, mode)) await this.#removeAbandoned()
   }
 
   async #removeAbandoned(): Promise<void> {

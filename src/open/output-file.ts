@@ -1,11 +1,12 @@
 import { createWriteStream } from 'node:fs'
-import { mkdir, rename, rm, stat } from 'node:fs/promises'
+import { rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RegctlError } from '../errors.js'
 import { createExclusive, syncFolder, uniqueName } from '../files/atomic-file.js'
 import { explainDiskError } from '../files/disk-error.js'
+import { makeFolder } from '../files/make-folder.js'
 
 /**
  * Writes a stream to where the user wants it.
@@ -38,7 +39,7 @@ async function writeFile(path: string, open: () => Promise<Readable>, signal: Ab
     await pipeline(await open(), createWriteStream(path), { signal })
     return
   }
-  await mkdir(dirname(path), { recursive: true })
+  await makeFolder(dirname(path))
   const incomplete = join(dirname(path), `.${basename(path)}-${uniqueName()}`)
   const file = await createExclusive(incomplete)
   try {
