@@ -190,7 +190,6 @@ async function readAll(stream: IncomingMessage): Promise<Buffer> {
 }
 
 async function listen(server: Server): Promise<string> {
-  server.on('clientError', (_error, socket) => socket.destroy())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
