@@ -77,7 +77,8 @@ describe('connection:', () => {
     it.each(VERBS)(`%s ends with ${code} after ${name}`, async verb => {
       await using server = await startRawServer(RAW_SERVERS[name as keyof typeof RAW_SERVERS])
       const host = hostname === undefined ? server.host : server.host.replace('127.0.0.1', hostname)
-      const error = await runAgainst(verb, host, { stallTimeoutMs: 100 })
+      const stallTimeoutMs = name === 'accept-and-stay-silent' ? 100 : 5000
+      const error = await runAgainst(verb, host, { stallTimeoutMs })
       expect(error).toBeInstanceOf(RegctlError)
       expect((error as Error).message).toMatch(says)
       expect(error).toMatchObject({ kind: 'network', code })

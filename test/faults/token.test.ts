@@ -17,7 +17,7 @@ const askedForTokens = ({ lines }: Outcome) => {
 }
 const denied: Expected = { kind: 'denied', code: 'denied', says: /does not take identity tokens/ }
 const noToken = network('token-server', /the token server gave no token/)
-const tooLarge: Expected = { kind: 'corrupt', code: 'too-large', says: /at most 1048576 are read/ }
+const tooLarge = network('token-server', /the token server answered with more than 1 MiB/)
 
 const ENDS: Record<keyof typeof TOKEN_FAULTS, Expected> = {
   'token-field': 'done',
