@@ -54,3 +54,9 @@ it('does not tell of one that closes, or is not there', async () => {
   const { signal } = new AbortController()
   expect(await answersInClearText(new URL(`https://127.0.0.1:${port}/`), undefined, signal)).toBe(false)
 })
+
+it('is told by the end of the connection when a server hangs up without a word, and not by time', async () => {
+  const answered = ask(createServer(socket => socket.once('data', () => socket.end())))
+  const late = new Promise(resolve => setTimeout(resolve, 700, 'still waiting'))
+  expect(await Promise.race([answered, late])).toBe(false)
+})

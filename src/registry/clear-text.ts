@@ -32,7 +32,10 @@ export async function answersInClearText(
   })
   try {
     socket.write(CLIENT_HELLO)
-    const within = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS)])
+    // One that hangs up without a word keeps nothing alive: waiting for its answer would end the process, and well.
+    const hungUp = new AbortController()
+    socket.once('close', () => hungUp.abort())
+    const within = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS), hungUp.signal])
     const [answer] = (await once(socket, 'data', { signal: within })) as [Buffer]
     return answer.toString('latin1', 0, 5) === 'HTTP/'
   } catch {
