@@ -54,6 +54,7 @@ describe('withLock', () => {
     const dead = { token: 'dead', pid: 2 ** 22 + 1, host: hostname() }
     await symlink(JSON.stringify(dead), path)
     await symlink(JSON.stringify({ ...dead, token: 'remover' }), `${path}.dead`)
+    await symlink('{}', `${path}.7-0123456789ab`)
     expect(await withLock(path, async () => 'done')).toBe('done')
     expect(await readdir(folder)).toEqual([])
   })

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isObject } from '../content/manifest.js'
 import { systemCodeOf } from '../errors.js'
-import { createExclusive, uniqueName } from './atomic-file.js'
+import { createExclusive, removeAbandoned, uniqueName } from './atomic-file.js'
 import { FileError } from './file-error.js'
 
 /** How long to wait for another writer. What is done under the lock takes milliseconds. */
@@ -48,6 +48,8 @@ export async function withLock<T>(
   try {
     await acquire(path, token, patienceMs)
     try {
+      // What was made to take over from a dead one, by one that died as well: it protects nothing any more.
+      await removeAbandoned(path)
       return await work()
     } finally {
       await rm(path, { force: true })
