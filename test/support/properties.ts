@@ -89,7 +89,8 @@ export function spoiledJson(document: unknown): fc.Arbitrary<string> {
   const change = fc.record({ at: fc.nat(), to: nasty, how: fc.constantFrom('replace', 'remove', 'add') })
   return fc.array(change, { maxLength: 3 }).map(changes => {
     const copy: unknown = structuredClone(document)
-    for (const { at, to, how } of changes) spoil(copy, at, to, how)
+    // A copy of its own each time, since a later change may spoil what an earlier one put in. JSON keeps `__proto__`.
+    for (const { at, to, how } of changes) spoil(copy, at, JSON.parse(JSON.stringify(to)), how)
     return JSON.stringify(copy)
   })
 }
