@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest'
 
 const SRC = fileURLToPath(new URL('../src/', import.meta.url))
 
-const BASE = ['errors.ts', 'limit.ts']
+const BASE = ['deadline.ts', 'errors.ts', 'limit.ts']
 const STORES = ['layout', 'docker-archive', 'registry']
 
 /** What knows one way of storing images, or none: all that an image is opened with. */
@@ -15,6 +15,7 @@ const OPENING = [...BASE, 'content', 'files', 'copy', ...STORES, 'archive', 'tar
 const MAY_IMPORT: Record<string, readonly string[]> = {
   'errors.ts': [],
   'limit.ts': [],
+  'deadline.ts': [],
   content: BASE,
   files: [...BASE, 'content'],
   tar: [...BASE, 'content'],
@@ -104,6 +105,11 @@ describe('the architecture', () => {
     })
     expect(barrels.filter(file => !published.includes(file))).toEqual([])
     expect(barrels).toContain('index.ts')
+  })
+
+  it('limits times by a Deadline, since those of AbortSignal may never come', () => {
+    const offending = sourceFiles(SRC).filter(file => withoutComments(file).includes('AbortSignal.timeout'))
+    expect(offending).toEqual([])
   })
 
   it('names every file and folder for what is in it', () => {

@@ -4,6 +4,7 @@ import { hostnameOf } from '../config/insecure-registries.js'
 import type { Route } from '../config/routes.js'
 import type { TlsSettings } from '../config/trust.js'
 import type { Context } from '../content/store.js'
+import { Deadline } from '../deadline.js'
 import { isLoopback } from '../registry/addresses.js'
 import { explainNetworkError } from '../registry/network-error.js'
 import { CertificateError, explainTlsError } from '../registry/tls-error.js'
@@ -84,7 +85,8 @@ function portsOf({ url, insecure }: CheckedHost): number[] {
 }
 
 async function reach(host: string, port: number, outer: AbortSignal): Promise<void> {
-  const signal = AbortSignal.any([outer, AbortSignal.timeout(CONNECT_TIMEOUT_MS)])
+  using deadline = new Deadline(CONNECT_TIMEOUT_MS, outer)
+  const { signal } = deadline
   await new Promise<void>((resolve, reject) => {
     const socket = connect({ host, port, signal })
     socket.once('error', error => {

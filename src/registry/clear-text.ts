@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect, type LookupFunction } from 'node:net'
 import { hostnameOf } from '../config/insecure-registries.js'
+import { Deadline } from '../deadline.js'
 
 /** Who answers in clear text does so at once. */
 const PATIENCE_MS = 1_000
@@ -32,11 +33,11 @@ export async function answersInClearText(
   })
   try {
     socket.write(CLIENT_HELLO)
-    // One that hangs up without a word keeps nothing alive: waiting for its answer would end the process, and well.
+    // One that hangs up without a word need not be waited for.
     const hungUp = new AbortController()
     socket.once('close', () => hungUp.abort())
-    const within = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MS), hungUp.signal])
-    const [answer] = (await once(socket, 'data', { signal: within })) as [Buffer]
+    using deadline = new Deadline(PATIENCE_MS, signal, hungUp.signal)
+    const [answer] = (await once(socket, 'data', { signal: deadline.signal })) as [Buffer]
     return answer.toString('latin1', 0, 5) === 'HTTP/'
   } catch {
     return false

@@ -1,6 +1,7 @@
 import type { InsecureRegistries } from '../config/insecure-registries.js'
 import { DOCKER_HUB } from '../content/reference.js'
 import type { Context } from '../content/store.js'
+import { Deadline } from '../deadline.js'
 import { InterruptedError, RegctlError } from '../errors.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
@@ -60,8 +61,8 @@ export class Hosts {
     const operation = `connection to ${registry}`
     for (let attempt = 1; ; attempt++) {
       try {
-        const signal = AbortSignal.any([context.signal, AbortSignal.timeout(PROBE_TIMEOUT_MS)])
-        await this.#probe(ping, registry, signal)
+        using deadline = new Deadline(PROBE_TIMEOUT_MS, context.signal)
+        await this.#probe(ping, registry, deadline.signal)
         return { registry, base: secure, insecure: true }
       } catch (error) {
         if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)

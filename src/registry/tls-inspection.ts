@@ -4,6 +4,7 @@ import { request as httpsRequest } from 'node:https'
 import { isIP, type LookupFunction, type Socket } from 'node:net'
 import { connect, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls'
 import { hostnameOf } from '../config/insecure-registries.js'
+import { Deadline } from '../deadline.js'
 
 /** What a certificate says of itself. All text is the server's. */
 export interface CertificateFacts {
@@ -49,11 +50,13 @@ const LONGEST_CHAIN = 10
  * @throws the socket's error when there is no handshake, or the server ends it with an alert
  */
 export async function inspectTls(url: URL, options: InspectionOptions): Promise<TlsInspection> {
-  const signal = AbortSignal.any([options.signal, AbortSignal.timeout(TIMEOUT_MS)])
+  using deadline = new Deadline(TIMEOUT_MS, options.signal)
+  const { signal } = deadline
   const host = hostnameOf(url.hostname)
   const port = url.port === '' ? 443 : Number(url.port)
   const tunnel =
     options.proxy === undefined ? undefined : await openTunnel(options.proxy, url.hostname, port, signal)
+  signal.throwIfAborted()
   const socket = connect({
     host,
     port,
@@ -81,12 +84,12 @@ export async function inspectTls(url: URL, options: InspectionOptions): Promise<
 
 /** Rejects with what the server says of its own accord. */
 async function listen(socket: TLSSocket, delayMs: number): Promise<void> {
-  const patience = AbortSignal.timeout(delayMs)
+  using patience = new Deadline(delayMs)
   socket.resume()
   try {
-    await once(socket, 'close', { signal: patience })
+    await once(socket, 'close', { signal: patience.signal })
   } catch (error) {
-    if (!patience.aborted) throw error
+    if (!patience.signal.aborted) throw error
   }
 }
 

@@ -1,6 +1,7 @@
 import { createContext } from '../content/context.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import type { Context } from '../content/store.js'
+import { Deadline } from '../deadline.js'
 import { InterruptedError } from '../errors.js'
 import { type RepositoryAccess, responseError, sendTo } from './access.js'
 import type { LeftUpload } from './open-uploads.js'
@@ -216,7 +217,8 @@ export async function cancelUpload(
   isHurried = false,
 ): Promise<void> {
   const timeoutMs = isHurried ? HURRIED_CANCEL_TIMEOUT_MS : CANCEL_TIMEOUT_MS
-  const context = createContext({ signal: AbortSignal.timeout(timeoutMs) })
+  using deadline = new Deadline(timeoutMs)
+  const context = createContext({ signal: deadline.signal })
   try {
     const fields = { method: 'DELETE', target: session.location, access: 'push', attempts: 1 } as const
     const operation = 'cancelling of an upload'

@@ -6,6 +6,7 @@ import { digestOf } from '../content/digest.js'
 import { rawManifest } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
 import type { BlobContent, Context, RawManifest, Store } from '../content/store.js'
+import { Deadline } from '../deadline.js'
 import { messageOf, RegctlError } from '../errors.js'
 
 const RESTORE_TIMEOUT_MS = 10_000
@@ -43,11 +44,8 @@ export async function deleteTagByReplacing(
       await checkDeleted(store, tag, context)
     } catch (error) {
       // Also when the work was interrupted: the tag must not stay where it is.
-      await store.putManifest(
-        image,
-        [tag],
-        createContext({ signal: AbortSignal.timeout(RESTORE_TIMEOUT_MS) }),
-      )
+      using deadline = new Deadline(RESTORE_TIMEOUT_MS)
+      await store.putManifest(image, [tag], createContext({ signal: deadline.signal }))
       throw error
     }
     await keepImage(store, image, context)
