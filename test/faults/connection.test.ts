@@ -1,6 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { RegctlError } from '../../src/errors.js'
-import { CONNECTION_FAULTS, RAW_SERVERS, refusingHost, startRawServer } from '../support/faults/connection.js'
+import {
+  CONNECTION_FAULTS,
+  RAW_SERVERS,
+  REFUSING_HOST,
+  startRawServer,
+} from '../support/faults/connection.js'
 import { type Expected, network, ROUTES, type Row, testMatrix } from './matrix.js'
 import { runAgainst, type Verb } from './transfer.js'
 
@@ -57,7 +62,7 @@ describe('connection:', () => {
   const VERBS: readonly Verb[] = ['push', 'pull', 'copy']
 
   it.each(VERBS)('%s ends with connection-refused where nobody listens', async verb => {
-    const error = await runAgainst(verb, await refusingHost())
+    const error = await runAgainst(verb, REFUSING_HOST)
     expect(error).toBeInstanceOf(RegctlError)
     expect(error).toMatchObject({ kind: 'network', code: 'connection-refused' })
     expect((error as Error).message).toMatch(/failed: connection refused after 2 attempts$/)

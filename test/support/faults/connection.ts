@@ -91,14 +91,11 @@ export async function startRawServer(answer: (socket: Socket) => void): Promise<
   }
 }
 
-/** `127.0.0.1:PORT` of a port that refuses connections: it was free a moment ago. */
-export async function refusingHost(): Promise<string> {
-  const server = createServer()
-  const host = await listen(server)
-  server.close()
-  await once(server, 'close')
-  return host
-}
+/**
+ * `127.0.0.1:PORT` of a port that refuses connections. One that was free a moment ago may be another test's by now; the
+ * lowest of all is given to nobody.
+ */
+export const REFUSING_HOST = '127.0.0.1:1'
 
 async function listen(server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
