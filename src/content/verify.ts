@@ -9,50 +9,86 @@ export interface Expected {
   size: number
 }
 
+/** Checks size and digest of bytes that come one piece after another (rules R205, R207). */
+export class Verifier {
+  readonly #expected: Expected
+  readonly #what: string
+  readonly #digester: Digester
+
+  /**
+   * @param what for the message: `blob sha256:… from image.tar`
+   * @param digester has been given the bytes before the first piece
+   */
+  constructor(expected: Expected, what: string, digester = new Digester(algorithmOf(expected.digest))) {
+    this.#expected = expected
+    this.#what = what
+    this.#digester = digester
+  }
+
+  /** @throws ContentError `size-mismatch` at the first byte beyond the size */
+  update(piece: Uint8Array): void {
+    this.#digester.update(piece)
+    if (this.#digester.size > this.#expected.size) throw this.#sizeMismatch('at least')
+  }
+
+  /** To be called after the last piece, once. @throws ContentError `size-mismatch` or `digest-mismatch` */
+  end(): void {
+    if (this.#digester.size !== this.#expected.size) throw this.#sizeMismatch()
+    const digest = this.#digester.digest()
+    if (digest !== this.#expected.digest) throw digestMismatch(this.#what, this.#expected.digest, digest)
+  }
+
+  /** The error for pieces that stop without an end. */
+  broken(): ContentError {
+    return this.#sizeMismatch('only')
+  }
+
+  #sizeMismatch(word?: 'at least' | 'only'): ContentError {
+    const found = [word, this.#digester.size].filter(part => part !== undefined).join(' ')
+    return sizeMismatch(this.#what, this.#expected.size, found)
+  }
+}
+
 /**
  * Checks size and digest of a stream as it passes. The last bytes are held back until they are known to be right, so
  * whoever reads to the end without an error has the right content (rules R205, R207). A stream that is longer than
  * its size fails at the first byte beyond.
  *
  * @param what for the message: `blob sha256:… from image.tar`
- * @param digester has been given the bytes before those of `input`, which is what follows them
  * @returns a stream that owns `input`: destroying it destroys `input`
  * @throws (as the stream's error) ContentError `size-mismatch` or `digest-mismatch`
  */
-export function verifyStream(
-  input: Readable,
-  expected: Expected,
-  what: string,
-  digester = new Digester(algorithmOf(expected.digest)),
-): Readable {
+export function verifyStream(input: Readable, expected: Expected, what: string): Readable {
+  const verifier = new Verifier(expected, what)
   let held: Buffer | undefined
   const check = new Transform({
     transform(chunk: Buffer, _encoding, done) {
-      digester.update(chunk)
-      if (digester.size > expected.size) {
-        done(sizeMismatch(what, expected.size, `at least ${digester.size}`))
-        return
-      }
+      const failure = failureOf(() => verifier.update(chunk))
       const previous = held
       held = chunk
-      if (previous === undefined) done()
+      if (failure !== undefined || previous === undefined) done(failure)
       else done(null, previous)
     },
     flush(done) {
-      if (digester.size !== expected.size) {
-        done(sizeMismatch(what, expected.size, `${digester.size}`))
-        return
-      }
-      const digest = digester.digest()
-      if (digest !== expected.digest) done(digestMismatch(what, expected.digest, digest))
-      else done(null, held)
+      const failure = failureOf(() => verifier.end())
+      if (failure === undefined) done(null, held)
+      else done(failure)
     },
   })
   // A stream that was destroyed without an error ends neither well nor badly: whoever reads would wait for ever.
   input.once('close', () => {
-    if (!input.readableEnded) check.destroy(sizeMismatch(what, expected.size, `only ${digester.size}`))
+    if (!input.readableEnded) check.destroy(verifier.broken())
   })
   return joinStreams(input, check)
+}
+
+function failureOf(check: () => void): Error | undefined {
+  try {
+    check()
+    return undefined
+  } catch (error) {
+    return error as Error
+  }
 }
 
 /**

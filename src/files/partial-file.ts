@@ -4,9 +4,10 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { dirname, join } from 'node:path'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
-import { type Expected, isMismatch, verifyStream } from '../content/verify.js'
+import { type Expected, isMismatch, Verifier } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
+import { FileWriter } from './file-writer.js'
 import { isAbandoned, ownedName, release } from './owned-name.js'
 
 /** Less than this is sooner downloaded again than looked for. */
@@ -178,20 +179,23 @@ class PartialFile {
   async #append(hashed: Digester): Promise<void> {
     const { open, expected, what } = this.content
     const { signal } = this.options
-    let offset = hashed.size
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
-    const stream = addAbortSignal(signal, verifyStream(await open(offset), expected, what, hashed))
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      await this.#onDisk(this.#write(chunk, offset))
-      offset += chunk.length
-    }
-  }
-
-  async #write(chunk: Buffer, position: number): Promise<void> {
-    for (let done = 0; done < chunk.length; ) {
-      const { bytesWritten } = await this.file.write(chunk, done, chunk.length - done, position + done)
-      done += bytesWritten
+    const stream = addAbortSignal(signal, await open(hashed.size))
+    const writer = new FileWriter(this.file, hashed.size)
+    const verifier = new Verifier(expected, what, hashed)
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        verifier.update(chunk)
+        const full = writer.add(chunk)
+        if (full !== undefined) await this.#onDisk(full)
+      }
+      verifier.end()
+    } catch (error) {
+      throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
+    } finally {
+      // What came stays, also when no more does; and nothing writes to the file any more when it is closed.
+      await this.#onDisk(writer.end())
     }
   }
 

@@ -18,13 +18,16 @@ export interface BlobFolderOptions {
    * where no reader of layouts looks.
    */
   incompleteFolder?: string | undefined
-  /** Whether a blob is on the disk before it has its name. Default: true. */
+  /**
+   * Whether a blob is on the disk before it has its name. Without it a blob is whole whatever becomes of the process, but may
+   * be damaged when the power fails soon after: large ones are written much sooner. Default: true.
+   */
   durable?: boolean
 }
 
 /**
  * The `blobs` of a layout in a folder. A blob appears under its name only after all its bytes were there, with the
- * right digest, and on the disk. Paths are made of digests alone, and no link is followed (rule R224).
+ * right digest; and on the disk, where that is wanted. Paths are made of digests alone, and no link is followed (rule R224).
  */
 export class BlobFolder {
   readonly #folder: string

@@ -26,8 +26,10 @@ export interface LayoutStoreOptions extends BlobFolderOptions {
    */
   keepUntagged?: boolean
   /**
-   * Whether each call leaves what it did on the disk: a blob's name, a manifest without a tag in `index.json`. Default:
-   * false, which waits for {@link LayoutStore.commit}, so that the children of an index never stand there as images of their own.
+   * Whether each call leaves what it did on the disk: a blob with its name, a manifest without a tag in `index.json`. Default:
+   * false, which waits for {@link LayoutStore.commit}, so that the children of an index never stand there as images of their own,
+   * and leaves the blobs to the system: a killed process leaves nothing broken, but a failing power may, and what a layout
+   * misses is had again where it came from. `durable` says otherwise.
    */
   writeThrough?: boolean
   /**
@@ -66,7 +68,7 @@ export class LayoutStore implements Store {
     this.label = options.label ?? `oci:${folder}`
     this.#folder = folder
     this.#options = { create, keepUntagged, writeThrough, repository }
-    this.#blobs = new BlobFolder(folder, options)
+    this.#blobs = new BlobFolder(folder, { durable: writeThrough, ...options })
     this.#index = new FolderIndex(folder, this.label)
     this.#graph = new ManifestGraph(descriptor => this.#readManifest(descriptor))
   }

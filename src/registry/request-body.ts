@@ -2,8 +2,13 @@ import { Readable } from 'node:stream'
 import { BodySourceError, type RegistryRequest } from './send.js'
 import type { StallClock } from './stall.js'
 
-/** What is given to the socket at once: that it takes a piece shows that the connection moves. */
+/**
+ * What is given to the socket at once: that it takes a piece shows that the connection moves. Larger ones cost less, so they
+ * grow as long as each is taken quickly.
+ */
 const PIECE_BYTES = 64 * 1024
+const LARGEST_PIECE_BYTES = 1024 * 1024
+const QUICK_MS = 250
 
 /** A request's body, opened for one exchange. */
 export interface OpenedBody {
@@ -57,11 +62,17 @@ async function* wind(
   request: RegistryRequest,
   clock: StallClock,
 ): AsyncGenerator<Uint8Array> {
+  let pieceBytes = PIECE_BYTES
   for await (const chunk of source) {
-    for (let start = 0; start < chunk.length; start += PIECE_BYTES) {
+    for (let start = 0; start < chunk.length; ) {
+      const piece = chunk.subarray(start, start + pieceBytes)
+      start += piece.length
       clock.wait('sending')
-      yield chunk.subarray(start, start + PIECE_BYTES)
+      const given = performance.now()
+      yield piece
       clock.rest('sending')
+      const isQuick = performance.now() - given < QUICK_MS
+      pieceBytes = isQuick ? Math.min(pieceBytes * 2, LARGEST_PIECE_BYTES) : PIECE_BYTES
     }
   }
   clock.wait('answer', clock.answerLimitMs(movedBytesOf(request)))

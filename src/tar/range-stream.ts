@@ -2,7 +2,10 @@ import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { truncated } from './tar-error.js'
 
-const CHUNK_SIZE = 256 * 1024
+/** What is read at once: more where it pays, and where not many streams are open at the same time. */
+const CHUNK_BYTES = 256 * 1024
+const LARGE_CHUNK_BYTES = 1024 * 1024
+const LARGE_BYTES = 32 * 1024 * 1024
 
 /**
  * Streams a range of an open file. Many may read one handle at once; none closes it.
@@ -12,14 +15,15 @@ const CHUNK_SIZE = 256 * 1024
 export function rangeStream(file: FileHandle, offset: number, size: number, label: string): Readable {
   let position = offset
   const end = offset + size
+  const chunkBytes = size < LARGE_BYTES ? CHUNK_BYTES : LARGE_CHUNK_BYTES
   return new Readable({
-    highWaterMark: CHUNK_SIZE,
+    highWaterMark: chunkBytes,
     read() {
       if (position >= end) {
         this.push(null)
         return
       }
-      readRange(file, position, Math.min(CHUNK_SIZE, end - position)).then(
+      readRange(file, position, Math.min(chunkBytes, end - position)).then(
         chunk => {
           if (chunk.length === 0) {
             this.destroy(truncated(label, 'it became shorter while it was read'))
