@@ -1,16 +1,21 @@
+import type { Readable } from 'node:stream'
 import type { LayerCompression } from '../compression/layer-compression.js'
 import { recompress } from '../compression/recompress.js'
-import { SNIFF_LENGTH, sniffCompression } from '../compression/sniff.js'
-import type { Spool, SpooledBytes } from '../compression/spool.js'
+import { type Compression, SNIFF_LENGTH, sniffCompression } from '../compression/sniff.js'
+import type { Spool } from '../compression/spool.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import type { StoredCompression } from '../content/layer-types.js'
 import type { Context, Source } from '../content/store.js'
 import { digestMismatch, verifyStream } from '../content/verify.js'
 
-/** A layer with another compression, in the spool. */
-export interface ConvertedLayer extends SpooledBytes {
+/** A layer with another compression. */
+export interface ConvertedLayer {
+  digest: Digest
+  size: number
   compression: StoredCompression
+  /** Opens it from a byte offset on. */
+  open(from: number, context: Context): Promise<Readable>
 }
 
 /**
@@ -29,7 +34,7 @@ export async function convertLayer(
   context: Context,
 ): Promise<ConvertedLayer | undefined> {
   if (algorithm === 'auto' || algorithm === 'keep') return undefined
-  const found = sniffCompression(await firstBytes(source, layer, context))
+  const found = await compressionOf(source, layer, context)
   if (found === algorithm && level === undefined) return undefined
 
   const what = `layer ${layer.digest} of ${source.label}`
@@ -43,12 +48,17 @@ export async function convertLayer(
   return { ...spooled, compression: algorithm }
 }
 
-async function firstBytes(source: Source, layer: Descriptor, context: Context): Promise<Uint8Array> {
+/** What a layer is compressed with, by its first bytes. */
+export async function compressionOf(
+  source: Source,
+  layer: Descriptor,
+  context: Context,
+): Promise<Compression> {
   const stream = await source.openBlob(layer, context)
   let head = Buffer.alloc(0)
   for await (const chunk of stream as AsyncIterable<Buffer>) {
     head = Buffer.concat([head, chunk])
     if (head.length >= SNIFF_LENGTH) break
   }
-  return head.subarray(0, SNIFF_LENGTH)
+  return sniffCompression(head.subarray(0, SNIFF_LENGTH))
 }

@@ -18,11 +18,17 @@ import { readConfigBlob } from '../content/read-config-blob.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { ConvertError } from './convert-error.js'
 import { type ConvertedLayer, convertLayer } from './convert-layer.js'
+import { lateLayer } from './late-layer.js'
 
 /** What to change of an image. */
 export interface Conversion {
   /** Default: layers stay as they are. */
   compression?: LayerCompression
+  /**
+   * Uncompress layers only when they are read, where that can be: their sizes and digests are those that others tell, and
+   * whoever reads them has to check both. When they are wrong, the source is to be made again without this. Default: false.
+   */
+  late?: boolean
   /** Default: each manifest keeps its family of types. */
   format?: ManifestFormat
 }
@@ -65,9 +71,11 @@ export class ConvertedSource implements Source {
     return await root
   }
 
-  async openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable> {
+  async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
     const layer = this.#layers.get(descriptor.digest)
-    return layer === undefined ? await this.#base.openBlob(descriptor, context, from) : await layer.open(from)
+    return layer === undefined
+      ? await this.#base.openBlob(descriptor, context, from)
+      : await layer.open(from, context)
   }
 
   /** What was converted is in the spool, and would be the same again. */
@@ -209,12 +217,22 @@ export class ConvertedSource implements Source {
     const { compression } = this.#conversion
     if (compression === undefined) return undefined
     const converting =
-      this.#converted.get(layer.digest) ??
-      convertLayer(this.#base, layer, diffID, compression, this.#spool, context)
+      this.#converted.get(layer.digest) ?? this.#makeLayer(layer, diffID, compression, context)
     this.#converted.set(layer.digest, converting)
     const converted = await converting
     if (converted !== undefined) this.#layers.set(converted.digest, converted)
     return converted
+  }
+
+  async #makeLayer(
+    layer: Descriptor,
+    diffID: Digest | undefined,
+    compression: LayerCompression,
+    context: Context,
+  ): Promise<ConvertedLayer | undefined> {
+    const isLate = this.#conversion.late && compression.algorithm === 'none' && diffID !== undefined
+    const late = isLate ? await lateLayer(this.#base, layer, diffID, context) : undefined
+    return late ?? (await convertLayer(this.#base, layer, diffID, compression, this.#spool, context))
   }
 
   async #readDiffIDs(image: ImageManifest, context: Context): Promise<(Digest | undefined)[]> {

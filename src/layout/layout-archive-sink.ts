@@ -1,25 +1,28 @@
-import { open, readFile, realpath, rename, stat } from 'node:fs/promises'
+import { readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
-import { finished } from 'node:stream/promises'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
 import { systemCodeOf } from '../errors.js'
 import { createExclusive, syncFolder } from '../files/atomic-file.js'
 import { explainDiskError } from '../files/disk-error.js'
-import { TarWriter } from '../tar/tar-writer.js'
+import {
+  type ArchiveMember,
+  bytesMember,
+  fileMember,
+  streamMembers,
+  writeMembers,
+} from './archive-members.js'
 import { blobNames, sizeOfBlobs } from './blob-folder.js'
 import { DOWNLOADED_LAYOUT, GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
+import { type LateBlobs, LateSink, lateMembers } from './late-sink.js'
 import { checkSignal, LayoutError } from './layout-error.js'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_FILE_TEXT } from './layout-format.js'
 import { LayoutStore, type LayoutStoreOptions } from './layout-store.js'
 import { Staging } from './staging.js'
-
-/** How much of a blob is read and written at once when the archive is made. */
-const COPY_BYTES = 1024 * 1024
 
 /** How a {@link LayoutArchiveSink} writes. */
 export interface LayoutArchiveOptions {
@@ -76,7 +79,8 @@ export class LayoutArchiveSink implements Sink {
   readonly #target: string | Writable
   readonly #options: LayoutArchiveOptions
   readonly #gathering: GatheringFolder
-  readonly #store: LayoutStore
+  #store: LayoutStore
+  readonly #late: LateBlobs = new Map()
 
   private constructor(
     target: string | Writable,
@@ -116,8 +120,33 @@ export class LayoutArchiveSink implements Sink {
    * @param repository the full name (`docker.io/acme/app`); without one, tags are tags alone
    */
   async imagesOf(repository: string | undefined): Promise<Sink> {
+    return await this.#openPart(repository)
+  }
+
+  /**
+   * As {@link imagesOf}, for blobs that can be read until the archive is written: they are opened then, and not gathered.
+   * A blob that turns out to be another one than was said makes {@link commit} fail with a ContentError `size-mismatch` or
+   * `digest-mismatch`.
+   */
+  async lateImagesOf(repository: string | undefined): Promise<Sink> {
+    return new LateSink(await this.#openPart(repository), this.#late)
+  }
+
+  async #openPart(repository: string | undefined): Promise<LayoutStore> {
     await this.#gathering.make()
     return await openStore(this.#gathering, GATHERED_LAYOUT, { repository, label: this.label })
+  }
+
+  /** Whether a {@link commit} that has failed can be made again: nobody has seen anything of it. */
+  get canStartAgain(): boolean {
+    return typeof this.#target === 'string'
+  }
+
+  /** Forgets everything that was put. Parts that were had before are not used any more. */
+  async startAgain(): Promise<void> {
+    this.#late.clear()
+    await rm(this.#gathered, { recursive: true, force: true })
+    this.#store = await this.#openPart(this.#options.repository)
   }
 
   /** What is converted before it goes into the archive is downloaded to `store`; both go when the sink is disposed. */
@@ -159,12 +188,12 @@ export class LayoutArchiveSink implements Sink {
     await this.#store.commit(context)
     try {
       if (typeof this.#target === 'string') await this.#writeFile(this.#target, context)
-      else await this.#write(this.#target, context)
+      else await streamMembers(this.#target, await this.#members(context), context)
       this.#gathering.finish()
     } catch (error) {
       checkSignal(context)
       if (typeof this.#target === 'string')
-        throw explainDiskError(error, this.#target, await sizeOfBlobs(this.#gathered))
+        throw explainDiskError(error, this.#target, await this.#sizeOfBlobs())
       if (systemCodeOf(error) !== 'EPIPE') throw error
       throw new LayoutError(`${this.label} was closed before the archive was written`, {
         kind: 'failed',
@@ -180,39 +209,40 @@ export class LayoutArchiveSink implements Sink {
     await staging.make()
     const incomplete = join(staging.path, 'archive')
     const file = await createExclusive(incomplete)
-    // The stream closes the file, once its bytes are on the disk.
-    const output = file.createWriteStream({ flush: true })
     try {
-      await this.#write(output, context)
-      await finished(output.end())
+      await writeMembers(file, await this.#members(context), context)
+      await file.sync()
     } finally {
-      output.destroy()
+      await file.close()
     }
     await rename(incomplete, target)
     await syncFolder(dirname(target))
   }
 
   /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
-  async #write(output: Writable, context: Context): Promise<void> {
+  async #members(context: Context): Promise<ArchiveMember[]> {
     const folder = this.#gathered
     const index = inFixedOrder(parseIndexJson(await readFile(join(folder, INDEX_FILE)), INDEX_FILE))
     const entries = index.entries.map(({ descriptor, name, refName }) => ({
       descriptor,
       reference: name === refName ? undefined : name,
     }))
-    // Comes first, since it reads the manifests.
     const others = await this.#options.addFiles?.(this.#store, entries, context)
-    const tar = new TarWriter(output)
-    await tar.addFile(LAYOUT_FILE, LAYOUT_FILE_TEXT.length, Buffer.from(LAYOUT_FILE_TEXT))
-    const buffer = Buffer.allocUnsafe(COPY_BYTES)
-    for (const name of await blobNames(folder)) {
-      const path = join(folder, name)
-      await tar.addFile(name, (await stat(path)).size, readThrough(path, buffer, context))
-    }
-    const bytes = formatIndexJson(index)
-    await tar.addFile(INDEX_FILE, bytes.length, bytes)
-    for (const [name, content] of others ?? []) await tar.addFile(name, content.length, content)
-    await tar.finish()
+    const late = lateMembers(this.#late, context)
+    const isLate = new Set(late.map(({ name }) => name))
+    const names = (await blobNames(folder)).filter(name => !isLate.has(name))
+    const gathered = await Promise.all(names.map(name => fileMember(folder, name)))
+    return [
+      bytesMember(LAYOUT_FILE, Buffer.from(LAYOUT_FILE_TEXT)),
+      ...[...gathered, ...late].sort((a, b) => (a.name < b.name ? -1 : 1)),
+      bytesMember(INDEX_FILE, formatIndexJson(index)),
+      ...[...(others ?? [])].map(([name, content]) => bytesMember(name, content)),
+    ]
+  }
+
+  async #sizeOfBlobs(): Promise<number> {
+    const late = [...this.#late.values()].reduce((sum, { descriptor }) => sum + descriptor.size, 0)
+    return late + (await sizeOfBlobs(this.#gathered))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -246,20 +276,4 @@ async function fileAt(path: string): Promise<string> {
       ? 'Name a file in it, or write a folder with `--format oci`'
       : 'Standard output is written by `-`',
   })
-}
-
-/** Reads a file piece by piece into the same buffer: each is to be written before the next one is asked for. */
-async function* readThrough(path: string, buffer: Buffer, context: Context): AsyncGenerator<Buffer> {
-  const file = await open(path)
-  try {
-    for (let offset = 0; ; ) {
-      checkSignal(context)
-      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
-      if (bytesRead === 0) return
-      offset += bytesRead
-      yield buffer.subarray(0, bytesRead)
-    }
-  } finally {
-    await file.close()
-  }
 }

@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { Context, Sink } from '../content/store.js'
-import { LayoutArchiveSink, type Scratch } from '../layout/layout-archive-sink.js'
+import { LayoutArchiveSink } from '../layout/layout-archive-sink.js'
 import type { FileFormat, LocalLocator } from '../open/location.js'
 import { openImageSink } from '../open/open-sink.js'
 
@@ -12,8 +12,8 @@ export interface PullDestination extends AsyncDisposable {
   readonly isWhole: boolean
   /** Where images of a repository are put. Its commit leaves the destination open. Without a repository, tags are tags alone. */
   sinkFor(repository: string | undefined): Promise<Sink>
-  /** Where images are put before they are converted, which goes with the destination; undefined for what is no archive. */
-  scratch(): Promise<Scratch | undefined>
+  /** Undefined for what is no archive, and when nothing is written. */
+  readonly archive: LayoutArchiveSink | undefined
   /** Ends the writing, when every image is there. */
   commit(context: Context): Promise<void>
 }
@@ -40,6 +40,7 @@ export async function openPullDestination(
 ): Promise<PullDestination> {
   const open = (repository?: string) => openImageSink(locator, { stdout, format, repository, cacheFolder })
   const sink = await open()
+  const archive = sink instanceof LayoutArchiveSink && !dryRun ? sink : undefined
   const planned = new Set<Digest>()
   return {
     isWhole: format !== 'oci',
@@ -48,9 +49,9 @@ export async function openPullDestination(
       if (sink instanceof LayoutArchiveSink) return await sink.imagesOf(repository)
       return format === 'oci' ? await open(repository) : sink
     },
-    scratch: async () => (sink instanceof LayoutArchiveSink ? await sink.scratch() : undefined),
+    archive,
     async commit(context) {
-      if (sink instanceof LayoutArchiveSink && !dryRun) await sink.commit(context)
+      await archive?.commit(context)
     },
     [Symbol.asyncDispose]: () => sink[Symbol.asyncDispose](),
   }

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import type { Descriptor, Platform } from '../content/descriptor.js'
+import type { Digest } from '../content/digest.js'
 import { type Reference, repositoryOf } from '../content/reference.js'
 import type { Context } from '../content/store.js'
 import { type CopyOptions, copy, type TargetResult } from '../copy/copy.js'
@@ -88,8 +89,8 @@ export async function pull(
     format: plan.format,
     cacheFolder: options.cacheFolder,
   })
-  const scratch = uncompressed && !dryRun ? await destination.scratch() : undefined
-  await using plain = scratch && new PlainImages(scratch)
+  const { archive } = destination
+  const plain = uncompressed && archive !== undefined ? await PlainImages.into(archive) : undefined
   const images: PulledImage[] = []
   for (const reference of plan.references) {
     const image = await pullImage(reference, { plan, destination, plain, client, context, options })
@@ -97,8 +98,27 @@ export async function pull(
     options.observer?.end?.(image)
     images.push(image)
   }
-  await destination.commit(context)
-  return images
+  if (plain === undefined) await destination.commit(context)
+  const made = await plain?.commit(context)
+  return images.map(image => ({ ...image, written: writtenOf(image, made, plan, context) }))
+}
+
+/** Tells what of an image was written, and says so where it is another manifest than the registry's. */
+function writtenOf(
+  { root, reference, error }: PulledImage,
+  made: ReadonlyMap<Digest, Descriptor> | undefined,
+  { place }: PullPlan,
+  context: Context,
+): Descriptor | undefined {
+  if (root === undefined || error !== undefined) return undefined
+  const written = made?.get(root.digest) ?? root
+  if (written.digest !== root.digest) {
+    context.emit({
+      type: 'warning',
+      message: `with plain layers, ${repositoryOf(reference)}@${root.digest} has the manifest ${written.digest} in ${place}; its image ID stays`,
+    })
+  }
+  return written
 }
 
 function checkFormat({ format, place }: PullPlan, { uncompressed, referrers }: PullOptions): void {
@@ -139,8 +159,15 @@ async function pullImage(reference: Reference, work: PullWork): Promise<PulledIm
     const found = await findImage(reference, context, { client, platform, checkTag, isSingle })
     if (isSingle) checkArchivable(found.raw)
     options.observer?.begin?.({ reference, platform: found.platform, isHostChoice: found.isHostChoice })
-    const { result, written, referrers } = await copyImage(found, names, work)
-    return { ...result, ...known, platform: found.platform, root: found.raw.descriptor, written, referrers }
+    const { result, referrers } = await copyImage(found, names, work)
+    return {
+      ...result,
+      ...known,
+      platform: found.platform,
+      root: found.raw.descriptor,
+      written: undefined,
+      referrers,
+    }
   } catch (error) {
     const nothing = { copied: 0, mounted: 0, exists: 0, skipped: 0, bytes: 0, changed: false, referrers: 0 }
     const label = repositoryOf(reference)
@@ -148,28 +175,22 @@ async function pullImage(reference: Reference, work: PullWork): Promise<PulledIm
   }
 }
 
-/** Copies what was found, and says so where what is written is another manifest. */
 async function copyImage(
   { source, raw }: FoundImage,
-  { repository, tags }: ImageName,
-  { plan, destination, plain, context, options }: PullWork,
-): Promise<{ result: TargetResult; written: Descriptor | undefined; referrers: number }> {
+  names: ImageName,
+  { destination, plain, context, options }: PullWork,
+): Promise<{ result: TargetResult; referrers: number }> {
   const { digest } = raw.descriptor
-  const target = { sink: await destination.sinkFor(repository), tags }
   const copyOptions: CopyOptions = {
     dryRun: options.dryRun ?? false,
     referrers: options.referrers ?? false,
     ...(options.jobs !== undefined && { jobs: options.jobs }),
   }
-  const { root, targets, referrers } =
-    plain === undefined
-      ? await copy(source, digest, [target], context, copyOptions)
-      : await plain.copy(source, digest, target, context, copyOptions)
-  if (root !== undefined && root.digest !== digest) {
-    context.emit({
-      type: 'warning',
-      message: `with plain layers, ${source.label}@${digest} has the manifest ${root.digest} in ${plan.place}; its image ID stays`,
-    })
+  if (plain !== undefined) {
+    const { targets, referrers } = await plain.download(source, digest, names, context, copyOptions)
+    return { result: targets[0] as TargetResult, referrers }
   }
-  return { result: targets[0] as TargetResult, written: root, referrers }
+  const target = { sink: await destination.sinkFor(names.repository), tags: names.tags }
+  const { targets, referrers } = await copy(source, digest, [target], context, copyOptions)
+  return { result: targets[0] as TargetResult, referrers }
 }

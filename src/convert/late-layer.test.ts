@@ -1,0 +1,38 @@
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { gzipSync } from 'node:zlib'
+import { expect, it } from 'vitest'
+import { createContext } from '../content/context.js'
+import { digestOf } from '../content/digest.js'
+import { MediaType } from '../content/media-types.js'
+import { MemoryStore } from '../content/memory-store.js'
+import { lateLayer } from './late-layer.js'
+
+const context = createContext()
+const store = new MemoryStore('base')
+const plain = Buffer.from('layer '.repeat(100_000))
+
+async function late(bytes: Buffer, diffID = digestOf(plain)) {
+  const descriptor = { mediaType: MediaType.ociLayerGzip, digest: digestOf(bytes), size: bytes.length }
+  await store.putBlob({ descriptor, origin: store, open: async () => Readable.from([bytes]) }, context)
+  return await lateLayer(store, descriptor, diffID, context)
+}
+
+it('tells the size and digest of a gzip layer, and uncompresses it when it is read', async () => {
+  const layer = await late(gzipSync(plain))
+  expect(layer).toMatchObject({ digest: digestOf(plain), size: plain.length, compression: 'none' })
+  for (const from of [0, 5, 400_000]) {
+    const content = await buffer((await layer?.open(from, context)) ?? Readable.from([]))
+    expect(content.equals(plain.subarray(from))).toBe(true)
+  }
+})
+
+it('does so for what could not be compressed', async () => {
+  expect(await late(gzipSync(plain, { level: 0 }))).toMatchObject({ size: plain.length })
+})
+
+it('leaves alone what is no gzip, ends in another size, or has its diffID by another algorithm', async () => {
+  expect(await late(plain)).toBeUndefined()
+  expect(await late(Buffer.concat([gzipSync(plain), gzipSync('')]))).toBeUndefined()
+  expect(await late(gzipSync(plain), digestOf(plain, 'sha512'))).toBeUndefined()
+})

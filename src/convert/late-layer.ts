@@ -1,0 +1,55 @@
+import type { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
+import { decompress } from '../compression/decompress.js'
+import { generatedStream } from '../compression/generated-stream.js'
+import type { Descriptor } from '../content/descriptor.js'
+import { algorithmOf, type Digest } from '../content/digest.js'
+import type { Context, Source } from '../content/store.js'
+import { type ConvertedLayer, compressionOf } from './convert-layer.js'
+
+/** How long the trailer's size is, which comes last (RFC 1952, 2.3.1, ISIZE). */
+const SIZE_BYTES = 4
+/** What can't be compressed becomes longer by five bytes in 16 KiB, or fewer, and by header and trailer. */
+const MOST_OF_SIZE = 1.001
+const HEADER_BYTES = 64
+
+/**
+ * A gzip layer as it is uncompressed, of which nothing is uncompressed before it is read: its diffID is its digest, and
+ * its trailer tells its size. Neither is proven, and the size is another one where there are several members, or more
+ * than 4 GiB: whoever reads it has to check both, and to convert the layer as {@link convertLayer} does if they are wrong.
+ *
+ * @returns undefined for what is no gzip, and when the trailer's size can't be right
+ * @throws what the source throws
+ */
+export async function lateLayer(
+  source: Source,
+  layer: Descriptor,
+  diffID: Digest,
+  context: Context,
+): Promise<ConvertedLayer | undefined> {
+  // Elsewhere layers that are made plain have this algorithm.
+  if (algorithmOf(diffID) !== 'sha256' || layer.size < SIZE_BYTES) return undefined
+  if ((await compressionOf(source, layer, context)) !== 'gzip') return undefined
+  const trailer = await buffer(await source.openBlob(layer, context, layer.size - SIZE_BYTES))
+  const size = trailer.readUInt32LE()
+  if (layer.size > size * MOST_OF_SIZE + HEADER_BYTES) return undefined
+  const what = `layer ${layer.digest} of ${source.label}`
+  return {
+    digest: diffID,
+    size,
+    compression: 'none',
+    open: async (from, reading) => {
+      const plain = decompress(await source.openBlob(layer, reading), 'gzip', { what })
+      return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
+    },
+  }
+}
+
+async function* withoutStart(input: Readable, length: number): AsyncGenerator<Uint8Array> {
+  let passed = 0
+  for await (const chunk of input as AsyncIterable<Buffer>) {
+    const start = Math.min(chunk.length, Math.max(0, length - passed))
+    passed += chunk.length
+    if (start < chunk.length) yield chunk.subarray(start)
+  }
+}

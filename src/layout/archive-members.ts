@@ -1,0 +1,154 @@
+import { type FileHandle, open, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Readable, type Writable } from 'node:stream'
+import type { Context } from '../content/store.js'
+import { WeightedLimit } from '../limit.js'
+import { encodeHeaders, paddingOf } from '../tar/header-encode.js'
+import { TarError } from '../tar/tar-error.js'
+import { TarWriter } from '../tar/tar-writer.js'
+import { checkSignal } from './layout-error.js'
+
+/** A regular file of an archive that is to be written. */
+export interface ArchiveMember {
+  name: string
+  /** In bytes. */
+  size: number
+  /** Opens the content. Each piece is written before the next one is asked for. */
+  open(): Promise<AsyncIterable<Uint8Array>>
+}
+
+/** How much of a file is read and written at once. */
+const COPY_BYTES = 1024 * 1024
+/** How many members are written at once. */
+const MEMBERS_AT_ONCE = 4
+/** The zeros that end a tar. */
+const END_BYTES = 1024
+
+/** A member of bytes in memory. */
+export function bytesMember(name: string, bytes: Uint8Array): ArchiveMember {
+  return { name, size: bytes.length, open: async () => Readable.from([bytes]) }
+}
+
+/** A file of a folder, under the name that it has there. */
+export async function fileMember(folder: string, name: string): Promise<ArchiveMember> {
+  const path = join(folder, name)
+  const { size } = await stat(path)
+  return { name, size, open: async () => readThrough(path, Math.min(size, COPY_BYTES)) }
+}
+
+/** Reads a file piece by piece into the same buffer: each is to be written before the next one is asked for. */
+async function* readThrough(path: string, bufferBytes: number): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafe(bufferBytes)
+  const file = await open(path)
+  try {
+    for (let offset = 0; ; ) {
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, offset)
+      if (bytesRead === 0) return
+      offset += bytesRead
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+/**
+ * Writes a tar of some members to a stream, in their order. It is left open.
+ *
+ * @throws TarError `size-mismatch` for a member of another size; what the members and the stream throw
+ */
+export async function streamMembers(
+  output: Writable,
+  members: readonly ArchiveMember[],
+  context: Context,
+): Promise<void> {
+  const tar = new TarWriter(output)
+  for (const { name, size, open } of members)
+    await tar.addFile(name, size, untilInterrupted(await open(), context))
+  await tar.finish()
+}
+
+/**
+ * Writes the same bytes as {@link streamMembers} to an empty file: since the size of each member is known, so is its
+ * place, and several are written at once.
+ *
+ * @throws as {@link streamMembers}; nobody writes to the file any more by then
+ */
+export async function writeMembers(
+  file: FileHandle,
+  members: readonly ArchiveMember[],
+  outer: Context,
+): Promise<void> {
+  const stop = new AbortController()
+  const context = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) }
+  const limit = new WeightedLimit({ count: MEMBERS_AT_ONCE })
+  const { placed, end } = place(members)
+  // The largest first: none is left to be waited for alone at the end.
+  placed.sort((a, b) => b.member.size - a.member.size)
+  const writing = placed.map(each => limit.run(1, () => writeMember(file, each, context)))
+  try {
+    await Promise.all(writing)
+  } finally {
+    stop.abort()
+    await Promise.allSettled(writing)
+  }
+  // What was not written between members and at the end is zeros.
+  await file.truncate(end + END_BYTES)
+}
+
+/** A member with its header and the offset of that in the archive. */
+interface PlacedMember {
+  member: ArchiveMember
+  header: Buffer
+  position: number
+}
+
+function place(members: readonly ArchiveMember[]): { placed: PlacedMember[]; end: number } {
+  let end = 0
+  const placed = members.map(member => {
+    const { name, size } = member
+    const header = encodeHeaders({ name, type: '0', mode: 0o644, size })
+    const position = end
+    end += header.length + size + paddingOf(size).length
+    return { member, header, position }
+  })
+  return { placed, end }
+}
+
+async function writeMember(
+  file: FileHandle,
+  { member: { name, size, open }, header, position }: PlacedMember,
+  context: Context,
+): Promise<void> {
+  checkSignal(context)
+  await writeAll(file, header, position)
+  const start = position + header.length
+  let written = 0
+  for await (const chunk of untilInterrupted(await open(), context)) {
+    if (written + chunk.length > size) throw otherSize(name, size, `at least ${written + chunk.length}`)
+    await writeAll(file, chunk, start + written)
+    written += chunk.length
+  }
+  if (written !== size) throw otherSize(name, size, `${written}`)
+}
+
+async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
+    done += bytesWritten
+  }
+}
+
+async function* untilInterrupted(
+  content: AsyncIterable<Uint8Array>,
+  context: Context,
+): AsyncGenerator<Uint8Array> {
+  for await (const chunk of content) {
+    checkSignal(context)
+    yield chunk
+  }
+}
+
+function otherSize(name: string, size: number, found: string): TarError {
+  return new TarError(`${name} should have ${size} bytes but has ${found}`, 'size-mismatch')
+}
