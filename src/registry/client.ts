@@ -37,7 +37,7 @@ export interface RegistryClientOptions {
   userAgent?: string
   /** Takes one line for each exchange, without secrets. Nothing is logged when not given. */
   log?: (line: string) => void
-  /** The most connections to one host. 16 when not given. */
+  /** The most connections to one host, besides one for each upload. 16 when not given. */
   maximumConnections?: number
   /** Follows redirects and upload locations to private addresses on other hosts, which are refused when not given. */
   allowInternalRedirects?: boolean

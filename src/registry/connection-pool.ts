@@ -5,8 +5,6 @@ import { hearLastWords } from './last-words.js'
 
 /** How the connections of a pool are made. */
 export interface PoolOptions {
-  /** The most connections to one host. */
-  connections: number
   /** How long making one may take, TLS handshake included; and as long for the proxy to reach the host. */
   connectTimeoutMs: number
   /** Whether the certificate must be valid. */
@@ -25,12 +23,11 @@ export const HEADER_LIMIT_BYTES = 32 * 1024
 /** Loaded with the first request: it is a good part of what starting takes, and many commands need no registry. */
 export const loadUndici = () => import('undici')
 
-/** Opens the pools of connections, one for each host. */
+/** Opens the pools of connections, one for each host: as many as there are requests under way. */
 export async function openPool(options: PoolOptions): Promise<Dispatcher> {
   const { Agent, buildConnector, Pool, ProxyAgent } = await loadUndici()
   const { connectTimeoutMs: timeout, signal, proxy, lookup, secureContext } = options
   const common = {
-    connections: options.connections,
     maxHeaderSize: HEADER_LIMIT_BYTES,
     // There is a clock of our own for both.
     headersTimeout: 0,

@@ -11,8 +11,8 @@ const NO_LIMIT_FROM = 16
  * ten that went well (rule R201). When the host says how long it wants to be left alone, nothing is sent to it for as
  * long, by any transfer (rule R198).
  *
- * A request counts until its answer begins. One with a body is never held back for others: its bytes may come from a
- * download of the same host that would then wait for it.
+ * A request counts until its answer begins. One with a body is never held back for others, nor are others for it: its bytes
+ * may come from a download of the same host, and then one would wait for the other for ever.
  */
 export function withRequestLimit(next: Send, options: Pick<RetryOptions, 'now' | 'sleep'>): Send {
   const hosts = new Map<string, HostLimit>()
@@ -29,6 +29,8 @@ class HostLimit {
   readonly #options: Pick<RetryOptions, 'now' | 'sleep'>
   #limit = Number.POSITIVE_INFINITY
   #underWay = 0
+  /** Those with a body. */
+  #uploads = 0
   #goodAnswers = 0
   /** Counts how often the limit was lowered: what was sent before says nothing about the limit since. */
   #cuts = 0
@@ -44,9 +46,9 @@ class HostLimit {
     const { signal } = request.context
     const restMs = this.#restUntil - this.#options.now()
     if (restMs > 0) await this.#options.sleep(restMs, signal)
-    const isHeldBack = request.body === undefined
-    if (isHeldBack) await this.#turn(signal)
-    else this.#underWay++
+    const isUpload = request.body !== undefined
+    if (isUpload) this.#uploads++
+    else await this.#turn(signal)
     const cuts = this.#cuts
     try {
       const response = await next(request)
@@ -54,13 +56,15 @@ class HostLimit {
       else this.#speedUp()
       return response
     } finally {
-      this.#underWay--
+      if (isUpload) this.#uploads--
+      else this.#underWay--
       this.#startNext()
     }
   }
 
   /** Waits until there is room for another request, and takes it. */
   async #turn(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     await new Promise<void>((resolve, reject) => {
       const start = () => {
         signal.removeEventListener('abort', giveUp)
@@ -93,7 +97,7 @@ class HostLimit {
     if (cutsBefore !== this.#cuts) return
     this.#cuts++
     this.#goodAnswers = 0
-    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, this.#underWay) / 2))
+    this.#limit = Math.max(1, Math.floor(Math.min(this.#limit, this.#underWay + this.#uploads) / 2))
   }
 
   #speedUp(): void {

@@ -42,6 +42,11 @@ export class StallClock {
   #timer: NodeJS.Timeout | undefined
   #abort: ((error: StallError) => void) | undefined
   #isAnswered = false
+  #tellEnd = () => {}
+  /** Resolves when the exchange is over: what it was answered has come, or it failed after it had a connection. */
+  readonly ended = new Promise<void>(resolve => {
+    this.#tellEnd = resolve
+  })
 
   /** @param timeoutMs for each wait; 0 for as long as it takes */
   constructor(timeoutMs: number) {
@@ -81,6 +86,7 @@ export class StallClock {
     this.#abort = undefined
     clearTimeout(this.#timer)
     this.#timer = undefined
+    this.#tellEnd()
   }
 
   #start(delayMs: number): NodeJS.Timeout {

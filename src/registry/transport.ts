@@ -5,6 +5,7 @@ import type { Dispatcher } from 'undici'
 import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
+import { WeightedLimit } from '../limit.js'
 import { guardLookup, isLoopback } from './addresses.js'
 import { answersInClearText } from './clear-text.js'
 import { loadUndici, openPool } from './connection-pool.js'
@@ -18,7 +19,7 @@ import type { UrlPolicy } from './urls.js'
 /** How connections are made. */
 export interface TransportOptions {
   userAgent: string
-  /** The most connections to one host. */
+  /** The most connections to one host, besides those that bodies are uploaded over. */
   maximumConnections: number
   /** The proxy for a URL; undefined for none. */
   proxyFor: ProxyDecision
@@ -56,6 +57,8 @@ export class Transport implements AsyncDisposable {
   readonly #pools = new Map<string, Promise<Dispatcher>>()
   /** The hosts that have answered: what they close now is no refusal. */
   readonly #answered = new Set<string>()
+  /** For connections, by origin. */
+  readonly #rooms = new Map<string, WeightedLimit>()
   readonly #stallTimeoutMs: number
   readonly #connectTimeoutMs: number
   readonly #closing = new AbortController()
@@ -136,8 +139,21 @@ export class Transport implements AsyncDisposable {
     const headers = { 'user-agent': this.#options.userAgent, ...options.headers }
     // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
     const reuse = options.method === 'HEAD' ? { reset: false } : {}
-    const answering = undici.request(url, { ...options, ...reuse, headers, dispatcher })
+    const send = async () => {
+      options.signal.throwIfAborted()
+      return await undici.request(url, { ...options, ...reuse, headers, dispatcher })
+    }
+    // What is uploaded may come from the same host, by a download that has a connection already or needs one: if one waited
+    // for the other, neither would ever end.
+    const isUpload = options.body instanceof Readable
+    const answering = isUpload ? send() : withRoom(this.#roomAt(url.origin), clock, send)
     return await unlessAborted(answering, options.signal)
+  }
+
+  #roomAt(origin: string): WeightedLimit {
+    const room = this.#rooms.get(origin) ?? new WeightedLimit({ count: this.#options.maximumConnections })
+    this.#rooms.set(origin, room)
+    return room
   }
 
   async #demandsOn(url: URL, endpoint: Endpoint): Promise<Demands> {
@@ -166,7 +182,6 @@ export class Transport implements AsyncDisposable {
     const known = this.#pools.get(key)
     if (known !== undefined) return await known
     const made = openPool({
-      connections: this.#options.maximumConnections,
       connectTimeoutMs: this.#connectTimeoutMs,
       verify,
       secureContext: tls.context,
@@ -211,6 +226,17 @@ export class Transport implements AsyncDisposable {
     this.#closing.abort()
     await Promise.all([...this.#pools.values()].map(async pool => await (await pool).destroy()))
   }
+}
+
+/** Sends when there is a connection left, which counts until the exchange is over. */
+async function withRoom<T>(room: WeightedLimit, clock: StallClock, send: () => Promise<T>): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    const exchange = async () => {
+      resolve(await send())
+      await clock.ended
+    }
+    room.run(1, exchange).catch(reject)
+  })
 }
 
 /** undici hears of an abort once there is a connection, which may never be. */
