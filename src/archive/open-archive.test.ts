@@ -134,7 +134,7 @@ describe('openArchive', () => {
     const path = join(folder, 'a.tar')
     await writeFile(path, Buffer.concat([one.subarray(0, 1024), one]))
     await using files = await openArchive(path, { signal })
-    expect(await files.stat('a.json')).toEqual({ name: 'a.json', size: 2 })
+    expect(await files.stat('a.json')).toMatchObject({ name: 'a.json', size: 2 })
   })
 
   it.skipIf(isMissing)('is interrupted by a signal that was aborted before', async () => {

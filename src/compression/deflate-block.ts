@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { RandomAccess } from '../content/random-access.js'
 
 /** A stream is cut into blocks of this many bytes, counted from its start, whatever chunks it comes in. */
 export const BLOCK_SIZE = 1024 * 1024
@@ -16,8 +17,9 @@ export interface DeflateBlock {
 
 /** What came of a block. */
 export interface DeflatedBlock {
-  compressed: Buffer
-  /** The block's buffer, for another one. */
+  /** May lie in the buffer. */
+  compressed: Uint8Array
+  /** The block's buffer, for another one when the result is not needed any more. */
   buffer: ArrayBuffer
 }
 
@@ -68,4 +70,17 @@ export async function* blocksOf(input: Readable, buffers: BlockBuffers): AsyncGe
     }
   }
   yield { ...block, isLast: true }
+}
+
+/** As {@link blocksOf}, read straight into the blocks: no byte is copied on the way. */
+export async function* blocksAt(input: RandomAccess, buffers: BlockBuffers): AsyncGenerator<DeflateBlock> {
+  for (let start = 0; start === 0 || start < input.size; start += BLOCK_SIZE) {
+    const size = Math.min(BLOCK_SIZE, input.size - start)
+    const dictionarySize = Math.min(DICTIONARY_SIZE, start)
+    const buffer = buffers.take()
+    const room = new Uint8Array(buffer, DICTIONARY_SIZE - dictionarySize, dictionarySize + size)
+    // The dictionary is read again: the block before has gone to another thread with it.
+    await input.readInto(room, start - dictionarySize)
+    yield { buffer, dictionarySize, size, isLast: start + size === input.size }
+  }
 }

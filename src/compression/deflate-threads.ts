@@ -66,9 +66,7 @@ class DeflateThread {
 
   constructor() {
     this.#worker.on('message', ({ buffer, length }: { buffer: ArrayBuffer; length: number }) => {
-      // A copy, so that the buffer can take the next block while this is being written.
-      const compressed = Buffer.from(new Uint8Array(buffer, 0, length))
-      this.#waiting.shift()?.resolve({ compressed, buffer })
+      this.#waiting.shift()?.resolve({ compressed: new Uint8Array(buffer, 0, length), buffer })
       if (this.#waiting.length === 0) this.#worker.unref()
     })
     this.#worker.on('error', cause => this.#fail(cause))

@@ -22,7 +22,7 @@ export class Deflater {
   readonly #exports = new WebAssembly.Instance(deflateModule()).exports as DeflateExports
 
   /** The block's part of the deflate stream. The same block gives the same bytes, everywhere. */
-  compress({ buffer, dictionarySize, size, isLast }: DeflateBlock): DeflatedBlock {
+  compress({ buffer, dictionarySize, size, isLast }: DeflateBlock): DeflatedBlock & { compressed: Buffer } {
     const { memory, inputPlace, outputPlace, compress } = this.#exports
     const bytes = new Uint8Array(buffer, DICTIONARY_SIZE - dictionarySize, dictionarySize + size)
     new Uint8Array(memory.buffer).set(bytes, inputPlace.value - dictionarySize)

@@ -5,7 +5,8 @@ import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { missingTool } from '../../test/support/tools.js'
-import { gzipStream } from './gzip.js'
+import { Digester, digestOf } from '../content/digest.js'
+import { gzipPieces, gzipStream } from './gzip.js'
 
 const MEBIBYTE = 1024 * 1024
 
@@ -88,5 +89,46 @@ describe('gzipStream', () => {
     output.destroy()
     await new Promise(resolve => input.once('close', resolve))
     expect(input.destroyed).toBe(true)
+  })
+})
+
+describe('gzipPieces', () => {
+  async function pieces(bytes: Buffer, level?: number) {
+    const input = {
+      size: bytes.length,
+      readInto: async (into: Uint8Array, offset: number) => {
+        into.set(bytes.subarray(offset, offset + into.length))
+      },
+    }
+    const plain = new Digester()
+    const told: number[] = []
+    const parts: Buffer[] = []
+    const options = level === undefined ? {} : { level }
+    for await (const piece of gzipPieces(input, plain, options, offset => told.push(offset)))
+      parts.push(Buffer.from(piece))
+    return { compressed: Buffer.concat(parts), plain: plain.digest(), told }
+  }
+
+  it.each([
+    [0, undefined],
+    [1, undefined],
+    [MEBIBYTE, undefined],
+    [MEBIBYTE + 1, undefined],
+    [5 * MEBIBYTE + 12345, undefined],
+    [2 * MEBIBYTE + 12345, 4],
+  ])('makes of a file of %i bytes, with level %s, what is made of its stream', async (size, level) => {
+    const bytes = sample(size)
+    const { compressed, plain, told } = await pieces(bytes, level)
+    expect(compressed.equals(await compress(bytes, [100_000], level))).toBe(true)
+    expect(plain).toBe(digestOf(bytes))
+    expect(told.at(-1)).toBe(size)
+  })
+
+  it('passes on the error of its input', async () => {
+    const readInto = async () => {
+      throw new Error('the disk is gone')
+    }
+    const all = gzipPieces({ size: 3 * MEBIBYTE, readInto }, new Digester(), {}, () => {})
+    await expect(all.next().then(() => all.next())).rejects.toThrow('the disk is gone')
   })
 })

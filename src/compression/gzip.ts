@@ -2,9 +2,12 @@ import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib'
+import type { Digester } from '../content/digest.js'
+import type { RandomAccess } from '../content/random-access.js'
 import {
   BLOCK_SIZE,
   BlockBuffers,
+  blocksAt,
   blocksOf,
   bytesOf,
   type DeflateBlock,
@@ -39,33 +42,66 @@ export interface GzipOptions {
  * await pipeline(gzipStream(createReadStream('layer.tar')), createWriteStream('layer.tar.gz'))
  */
 export function gzipStream(input: Readable, { level }: GzipOptions = {}): Readable {
-  return generatedStream(member(input, level), input)
+  const buffers = new BlockBuffers()
+  return generatedStream(copies(member(blocksOf(input, buffers), buffers, level)), input)
 }
 
-async function* member(input: Readable, level: number | undefined): AsyncGenerator<Buffer> {
+/**
+ * Compresses a file as {@link gzipStream} does, to the same bytes, without the cost of streams.
+ *
+ * @param plain is given the uncompressed bytes
+ * @param tell takes how many bytes have been read
+ * @returns pieces of the output, each to be used before the next one is asked for: its memory takes another block then
+ */
+export function gzipPieces(
+  input: RandomAccess,
+  plain: Digester,
+  { level }: GzipOptions,
+  tell: (offset: number) => void,
+): AsyncGenerator<Uint8Array> {
+  const buffers = new BlockBuffers()
+  const see = (bytes: Buffer) => {
+    plain.update(bytes)
+    tell(plain.size)
+  }
+  return member(blocksAt(input, buffers), buffers, level, see)
+}
+
+/** A stream's reader may take a piece when its memory has another use already. */
+async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) yield Buffer.from(piece)
+}
+
+async function* member(
+  blocks: AsyncIterable<DeflateBlock>,
+  buffers: BlockBuffers,
+  level: number | undefined,
+  see: (bytes: Buffer) => void = () => {},
+): AsyncGenerator<Uint8Array> {
   const mostInFlight = availableParallelism() + 1
   const inFlight: Promise<DeflatedBlock>[] = []
-  const buffers = new BlockBuffers()
   const compressor = level === undefined ? DeflateThreads.use() : zlibCompressor(level)
-  const next = async () => {
+  async function* next() {
     const { compressed, buffer } = await (inFlight.shift() as Promise<DeflatedBlock>)
+    yield compressed
     buffers.give(buffer)
-    return compressed
   }
   let checksum = 0
   let size = 0
   try {
     yield HEADER
-    for await (const block of blocksOf(input, buffers)) {
-      checksum = crc32(bytesOf(block), checksum)
+    for await (const block of blocks) {
+      const bytes = bytesOf(block)
+      checksum = crc32(bytes, checksum)
+      see(bytes)
       size += block.size
       const deflated = compressor.compress(block)
       // Whoever waits for it gets the error; when nobody does any more, it must not count as unhandled.
       deflated.catch(() => {})
       inFlight.push(deflated)
-      if (inFlight.length >= mostInFlight) yield await next()
+      if (inFlight.length >= mostInFlight) yield* next()
     }
-    while (inFlight.length > 0) yield await next()
+    while (inFlight.length > 0) yield* next()
     yield trailer(checksum, size)
   } finally {
     compressor.close()

@@ -1,4 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -35,7 +36,31 @@ export class Spool implements AsyncDisposable {
    * @throws what the stream or the disk throws; the file is removed with the spool
    */
   async add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
-    const added = this.#add(content, signal)
+    return await this.#add(async (path, digester) => {
+      const output = createWriteStream(path, { flags: 'wx', mode: 0o600 })
+      await pipeline(content, hashing(digester), output, { signal })
+    })
+  }
+
+  /**
+   * Writes pieces to a new file, each of them before the next one is asked for.
+   *
+   * @throws as {@link add}
+   */
+  async addPieces(pieces: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<SpooledBytes> {
+    return await this.#add(async (path, digester) => {
+      await using file = await open(path, 'wx', 0o600)
+      for await (const piece of pieces) {
+        signal.throwIfAborted()
+        const written = file.appendFile(piece)
+        digester.update(piece)
+        await written
+      }
+    })
+  }
+
+  async #add(write: (path: string, digester: Digester) => Promise<void>): Promise<SpooledBytes> {
+    const added = this.#write(write)
     this.#adding.add(added)
     try {
       return await added
@@ -44,13 +69,12 @@ export class Spool implements AsyncDisposable {
     }
   }
 
-  async #add(content: Readable, signal: AbortSignal): Promise<SpooledBytes> {
+  async #write(write: (path: string, digester: Digester) => Promise<void>): Promise<SpooledBytes> {
     this.#folder ??= TemporaryFolder.create('regctl-spool', this.#parent)
     const path = join((await this.#folder).path, `${this.#count++}`)
     const digester = new Digester()
-    const output = createWriteStream(path, { flags: 'wx', mode: 0o600 })
     try {
-      await pipeline(content, hashing(digester), output, { signal })
+      await write(path, digester)
     } catch (error) {
       throw explainDiskError(error, path)
     }

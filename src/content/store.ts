@@ -51,6 +51,12 @@ export interface Source extends AsyncDisposable {
    */
   rejectBlob?(digest: Digest, context: Context): boolean
 
+  /**
+   * Whether the bytes of a blob were hashed by this process and are out of reach of others since, so that nobody need check
+   * them again. Absent where there are none.
+   */
+  hasVerified?(digest: Digest): boolean
+
   /** The size of a blob in bytes; undefined when it is not there. Absent where that can't be told without its descriptor. */
   statBlob?(digest: Digest, context: Context): Promise<number | undefined>
 

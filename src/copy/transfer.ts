@@ -39,7 +39,7 @@ function blobContent(source: Source, descriptor: Descriptor, target: string, con
     origin: source,
     open: async (from = 0, { unverified = false } = {}) => {
       const input = await source.openBlob(descriptor, context, from)
-      const isVerified = from === 0 && !unverified
+      const isVerified = from === 0 && !unverified && source.hasVerified?.(descriptor.digest) !== true
       const what = `blob ${descriptor.digest} of ${source.label}`
       const content = isVerified ? verifyStream(input, descriptor, what) : input
       return countStream(content, from, offset => {

@@ -72,6 +72,7 @@ export class DockerArchiveSource implements Source {
   #config: Promise<ImageConfig> | undefined
   #layers: Promise<StartedLayers> | undefined
   #manifest: Promise<RawManifest> | undefined
+  readonly #own = new Set<Digest>()
   readonly #blobs = new Map<Digest, (from?: number) => Promise<Readable>>()
 
   /** The file set is disposed by whoever opened it, after this source. */
@@ -168,6 +169,11 @@ export class DockerArchiveSource implements Source {
     return await open(from)
   }
 
+  /** Layers in the spool were hashed when they were put there. */
+  hasVerified(digest: Digest): boolean {
+    return this.#own.has(digest)
+  }
+
   /** A docker-archive can't hold referrers. */
   async listReferrers(): Promise<Descriptor[]> {
     return []
@@ -240,6 +246,7 @@ export class DockerArchiveSource implements Source {
       tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
     })
     this.#blobs.set(prepared.digest, from => prepared.open(from))
+    if (prepared.isOwn === true) this.#own.add(prepared.digest)
     context.emit({
       type: 'layer-ready',
       diffID,

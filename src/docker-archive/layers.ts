@@ -3,7 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { compressorVersion } from '../compression/compressor-version.js'
 import { decompress } from '../compression/decompress.js'
 import type { LayerCompression } from '../compression/layer-compression.js'
-import { recompress } from '../compression/recompress.js'
+import { compressFile, recompress } from '../compression/recompress.js'
 import { type Compression, sniffCompression } from '../compression/sniff.js'
 import { hashing, type Spool } from '../compression/spool.js'
 import { countStream } from '../content/count-stream.js'
@@ -23,6 +23,8 @@ export interface PreparedLayer {
   compression: 'none' | 'gzip' | 'zstd'
   /** Whether it was remembered: it is compressed, and its content looked at, only if it is opened. */
   isRemembered?: boolean
+  /** Whether its stored bytes are in a file that nobody else can write to, and were hashed on their way there. */
+  isOwn?: boolean
   open(from?: number): Promise<Readable>
 }
 
@@ -157,11 +159,22 @@ async function recompressLayer(
   work.reads()
   const plain = new Digester(algorithmOf(diffID))
   const { level } = work.compression
-  const input = countStream(await work.files.open(entry.name), 0, work.tell)
-  const { spool, signal } = work
-  const spooled = await recompress(input, { from: found, to: wanted, level, plain, what, spool, signal })
+  const { spool, signal, tell } = work
+  const file = found === 'none' && wanted === 'gzip' ? entry.access : undefined
+  const spooled =
+    file !== undefined
+      ? await compressFile(file, { level, plain, spool, signal }, tell)
+      : await recompress(countStream(await work.files.open(entry.name), 0, tell), {
+          from: found,
+          to: wanted,
+          level,
+          plain,
+          what,
+          spool,
+          signal,
+        })
   checkDiffID(what, diffID, plain.digest())
-  return { ...spooled, compression: wanted }
+  return { ...spooled, compression: wanted, isOwn: true }
 }
 
 function checkDiffID(what: string, expected: Digest, found: Digest): void {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Digest } from '../content/digest.js'
+import type { RandomAccess } from '../content/random-access.js'
 
 /**
  * The regular files of an archive or a folder, by name and read-only. The readers of image formats see
@@ -48,6 +49,8 @@ export interface FileSetEntry {
   size: number
   /** What was learned about the content while it passed through a pipe. Undefined for files that are read in place. */
   spooled?: SpooledFile
+  /** The content, where it lies in one piece in a file on disk: a faster way than {@link FileSet.open} to read all of it. */
+  access?: RandomAccess
 }
 
 /** What a pipe's reader knows of a file that it put into its spool. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { quoted } from '../content/printable.js'
+import type { RandomAccess } from '../content/random-access.js'
 import type { FileSet, FileSetEntry, SpooledFile } from './file-set.js'
 import type { FoundFile, MemberTable } from './member-table.js'
 import { TarError } from './tar-error.js'
@@ -11,6 +12,8 @@ export interface ContentReader<Content> {
   open(content: Content, from: number): Readable
   /** Undefined when the archive is read in place. */
   spooled(content: Content): SpooledFile | undefined
+  /** Absent, or undefined, where the content does not lie in one piece on disk. */
+  access?(content: Content): RandomAccess | undefined
   close(): Promise<void>
 }
 
@@ -30,7 +33,9 @@ export class MemberFileSet<Content> implements FileSet {
     const found = await this.#table.find(name)
     if (found === undefined) return undefined
     const spooled = this.#reader.spooled(found.content)
-    return { name: found.name, size: this.#reader.size(found), ...(spooled && { spooled }) }
+    const size = this.#reader.size(found)
+    const access = this.#reader.access?.(found.content)
+    return { name: found.name, size, ...(spooled && { spooled }), ...(access && { access }) }
   }
 
   async open(name: string, from = 0): Promise<Readable> {

@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import type { RandomAccess } from '../content/random-access.js'
 import { truncated } from './tar-error.js'
 
 /** What is read at once: more where it pays, and where not many streams are open at the same time. */
@@ -26,7 +27,7 @@ export function rangeStream(file: FileHandle, offset: number, size: number, labe
       readRange(file, position, Math.min(chunkBytes, end - position)).then(
         chunk => {
           if (chunk.length === 0) {
-            this.destroy(truncated(label, 'it became shorter while it was read'))
+            this.destroy(becameShorter(label))
             return
           }
           position += chunk.length
@@ -38,14 +39,33 @@ export function rangeStream(file: FileHandle, offset: number, size: number, labe
   })
 }
 
+/** As {@link rangeStream}, for a reader that has memory of its own, and need not read in order. */
+export function rangeAccess(file: FileHandle, offset: number, size: number, label: string): RandomAccess {
+  return {
+    size,
+    async readInto(into, from) {
+      if ((await fill(file, into, offset + from)) < into.length) throw becameShorter(label)
+    },
+  }
+}
+
 /** Reads a range into memory: fewer bytes at the end of the file. */
 export async function readRange(file: FileHandle, offset: number, length: number): Promise<Buffer> {
   const buffer = Buffer.allocUnsafe(length)
+  return buffer.subarray(0, await fill(file, buffer, offset))
+}
+
+/** Returns how many bytes there were. */
+async function fill(file: FileHandle, into: Uint8Array, offset: number): Promise<number> {
   let filled = 0
-  while (filled < length) {
-    const { bytesRead } = await file.read(buffer, filled, length - filled, offset + filled)
+  while (filled < into.length) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, offset + filled)
     if (bytesRead === 0) break
     filled += bytesRead
   }
-  return buffer.subarray(0, filled)
+  return filled
+}
+
+function becameShorter(label: string): Error {
+  return truncated(label, 'it became shorter while it was read')
 }

@@ -5,7 +5,7 @@ import type { FileSet } from './file-set.js'
 import { contentOf, contentStream, type MemberContent, requireReadable } from './member-content.js'
 import { MemberFileSet } from './member-file-set.js'
 import { MemberTable } from './member-table.js'
-import { readRange } from './range-stream.js'
+import { rangeAccess, readRange } from './range-stream.js'
 import { type ByteSource, endsInside, readMembers } from './tar-reader.js'
 
 /** The files of a tar on disk, each a range of it. Disposing it closes the file. */
@@ -49,6 +49,8 @@ export async function indexTar(
       return found.content.size
     },
     open: (content, from) => contentStream(file, content, from, label),
+    access: ({ sparse, offset, size }) =>
+      sparse === undefined ? rangeAccess(file, offset, size, label) : undefined,
     spooled: () => undefined,
     close: () => file.close(),
   })

@@ -48,7 +48,7 @@ describe('TarWriter', () => {
     for (const name of NAMES) {
       expect(Buffer.from(await files.read(name, 0, 10_000)).toString()).toBe(name)
     }
-    expect(await files.stat('empty')).toEqual({ name: 'empty', size: 0 })
+    expect(await files.stat('empty')).toMatchObject({ name: 'empty', size: 0 })
   })
 
   it.skipIf(missingTool('tar') !== undefined)(
