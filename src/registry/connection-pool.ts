@@ -2,6 +2,7 @@ import type { LookupFunction } from 'node:net'
 import type { SecureContext } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { hearLastWords } from './last-words.js'
+import { readIntoSlabs } from './read-buffers.js'
 
 /** How the connections of a pool are made. */
 export interface PoolOptions {
@@ -39,7 +40,13 @@ export async function openPool(options: PoolOptions): Promise<Dispatcher> {
     ...(secureContext !== undefined && { secureContext }),
   }
   if (proxy === undefined) {
-    const connect = buildConnector({ ...tls, timeout, signal, ...(lookup !== undefined && { lookup }) })
+    const connect = buildConnector({
+      ...tls,
+      timeout,
+      signal,
+      onread: readIntoSlabs(),
+      ...(lookup !== undefined && { lookup }),
+    })
     return new Agent({
       ...common,
       connect: (target, callback) =>
