@@ -17,6 +17,8 @@ export interface BlobBody {
   readonly stream: Readable
   /** It says that they are compressed once more, which is mostly not true (rule R13). */
   readonly isEncoded: boolean
+  /** The registry says that it gives parts of it as well. */
+  readonly givesRanges: boolean
 }
 
 /** How a blob is asked for. */
@@ -40,7 +42,8 @@ export async function openBlobOnce(
   asked: BlobRequest,
 ): Promise<BlobBody> {
   const { from, decode } = asked
-  if (from > 0 && from >= descriptor.size) return { stream: Readable.from([]), isEncoded: false }
+  if (from > 0 && from >= descriptor.size)
+    return { stream: Readable.from([]), isEncoded: false, givesRanges: false }
   const start = decode ? 0 : from
   let { request, response } = await requestBlob(repository, descriptor.digest, start, context)
   if (start > 0 && !isRangeOf(response, start) && (response.status === 206 || response.status === 416)) {
@@ -63,7 +66,7 @@ export function bodyOf(
 ): BlobBody {
   const isEncoded = /^(?:x-)?gzip$/i.test(headerOf(response, 'content-encoding') ?? '')
   if (response.status === 206 && from > 0) {
-    if (isRangeOf(response, from)) return { stream: response.body, isEncoded }
+    if (isRangeOf(response, from)) return { stream: response.body, isEncoded, givesRanges: !isEncoded }
     response.body.on('error', () => {}).destroy()
     throw badRange(request, response, from)
   }
@@ -74,7 +77,39 @@ export function bodyOf(
   refusePage(request, response, descriptor)
   const whole = decode && isEncoded ? joinStreams(response.body, createGunzip()) : response.body
   const stream = from === 0 ? whole : Readable.from(withoutStart(whole, from), { objectMode: false })
-  return { stream, isEncoded }
+  const givesRanges = !isEncoded && /^bytes$/i.test(headerOf(response, 'accept-ranges') ?? '')
+  return { stream, isEncoded, givesRanges }
+}
+
+/**
+ * Asks for a part of a blob.
+ *
+ * @param to the offset after its last byte
+ * @param attempts the most times that it is asked for; the client's default when undefined
+ * @throws RegistryError when the registry doesn't give just that
+ */
+export async function openBlobRange(
+  repository: RepositoryAccess,
+  { digest }: Descriptor,
+  context: Context,
+  { from, to, attempts }: { from: number; to: number; attempts: number | undefined },
+): Promise<Readable> {
+  const { request, response } = await sendTo(
+    repository,
+    {
+      operation: `pull of blob ${digest} from ${repository.label}`,
+      method: 'GET',
+      target: `blobs/${digest}`,
+      access: 'pull',
+      headers: { 'accept-encoding': 'identity', range: `bytes=${from}-${to - 1}` },
+      ...(attempts !== undefined && { attempts }),
+    },
+    context,
+  )
+  if (isRangeOf(response, from) && contentLengthOf(response) === to - from) return response.body
+  response.body.on('error', () => {}).destroy()
+  if (response.status === 206) throw badRange(request, response, from)
+  throw responseError(request, response)
 }
 
 /** Asks for a blob. A store that denies what the registry has just allowed is asked by a fresh address (rule R34). */

@@ -22,12 +22,17 @@ export class BlobDoubts {
     return this.#doubts.get(digest)?.tried.has('decoded') ?? false
   }
 
+  /** Whether nothing was wrong with the bytes so far. */
+  isTrusted(digest: Digest): boolean {
+    return (this.#doubts.get(digest)?.tried.size ?? 0) === 0
+  }
+
   /** The bytes were said to be compressed once more. */
   noteEncoded(digest: Digest): void {
     this.#of(digest).isEncoded = true
   }
 
-  /** A download broke off and was gone on with. */
+  /** They came by several requests: a download broke off and was gone on with, or used several connections. */
   notePieced(digest: Digest): void {
     this.#of(digest).isPieced = true
   }

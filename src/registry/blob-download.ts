@@ -4,10 +4,11 @@ import type { Context } from '../content/store.js'
 import { sizeMismatch } from '../content/verify.js'
 import { InterruptedError, RegctlError, systemCodeOf } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
-import type { BlobBody } from './blob-body.js'
+import { type BlobBody, openBlobRange } from './blob-body.js'
 import { BlobDoubts } from './blob-doubts.js'
 import { openBlobAnywhere } from './foreign-layer.js'
 import { explainNetworkError } from './network-error.js'
+import { PARALLEL_FROM_BYTES, ParallelDownload } from './parallel-download.js'
 import { RegistryError } from './registry-error.js'
 
 /** After so many breaks without a byte in between, a download fails (rule R245). */
@@ -15,7 +16,7 @@ const MAXIMUM_BREAKS = 5
 
 /**
  * Opens a blob from a byte offset on. When it breaks off, the rest is asked for at the registry and the stream goes
- * on where it stopped (rules R34, R245, R249).
+ * on where it stopped (rules R34, R245, R249). A large one may come over several connections, see {@link ParallelDownload}.
  *
  * @param doubts what is known of blobs whose bytes were wrong
  * @returns the bytes as they come, not verified; the caller destroys the stream when it stops early
@@ -41,6 +42,10 @@ class Download {
   #offset: number
   #part: BlobBody | undefined
   #breaks = 0
+  /** Undefined while one connection does. */
+  #parallel: ParallelDownload | undefined
+  /** Several connections were tried, to no good end. */
+  #isNarrowed = false
 
   constructor(
     private readonly repository: RepositoryAccess,
@@ -64,6 +69,7 @@ class Download {
   }
 
   close(): void {
+    this.#parallel?.close()
     this.#part?.stream.destroy()
   }
 
@@ -79,13 +85,35 @@ class Download {
         continue
       }
       if (cause === undefined && this.#offset >= this.descriptor.size) return
-      await this.#recover(cause)
+      if (cause === undefined && this.#parallel?.isNarrowed === true) await this.open()
+      else await this.#recover(cause)
       chunks = this.#chunks()
     }
   }
 
   #chunks(): AsyncIterator<Buffer> {
+    this.#isNarrowed ||= this.#parallel?.isNarrowed === true
+    this.#parallel?.close()
+    this.#parallel = this.#isNarrowed ? undefined : this.#inParallel()
+    if (this.#parallel && this.#part) return this.#parallel.read(this.#part.stream, this.#offset)
     return (this.#part?.stream ?? Readable.from([]))[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  }
+
+  /** Undefined where one connection has to do. */
+  #inParallel(): ParallelDownload | undefined {
+    const { repository, descriptor, context, doubts } = this
+    const { digest, size } = descriptor
+    const isLarge = size - this.#offset >= PARALLEL_FROM_BYTES
+    if (!isLarge || this.#part?.givesRanges !== true || !doubts.isTrusted(digest)) return undefined
+    const open = async (from: number, to: number, isLast: boolean) => {
+      doubts.notePieced(digest)
+      return await openBlobRange(repository, descriptor, context, {
+        from,
+        to,
+        attempts: isLast ? undefined : 1,
+      })
+    }
+    return new ParallelDownload(open, size)
   }
 
   /** Opens the rest after a break, unless it is of no use. */

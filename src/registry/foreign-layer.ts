@@ -76,7 +76,9 @@ async function openForeign(
     },
     context,
   )
-  if (response.status === 200 || response.status === 206) return bodyOf(request, response, descriptor, asked)
+  if (response.status === 200 || response.status === 206)
+    // Parts are asked for at the registry.
+    return { ...bodyOf(request, response, descriptor, asked), givesRanges: false }
   discard(response)
   throw foreignError(operation, response.url, `answered ${response.status}`, response.status)
 }
