@@ -6,6 +6,10 @@ import type { Readable, Writable } from 'node:stream'
  */
 export function joinStreams<T extends Readable & Writable>(from: Readable, to: T): T {
   from.once('error', error => to.destroy(error))
+  // Closed before its end and without an error, it says nothing: whoever reads would wait for ever.
+  from.once('close', () => {
+    if (!from.readableEnded) to.destroy(new Error('what was being read was closed before its end'))
+  })
   to.once('close', () => from.destroy())
   return from.pipe(to)
 }
