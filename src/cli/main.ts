@@ -16,6 +16,9 @@ export interface ProgramParts {
  * @param parameters without the node and the script
  */
 export async function main(parameters: string[], parts: ProgramParts): Promise<void> {
+  // With nothing left to wait for, Node would end a run that is not done as if it were.
+  const standStill = () => void fail(new Error('there is nothing left to wait for, and it is not done'))
+  process.once('beforeExit', standStill)
   try {
     const plugin = new ProgramPlugin(parts)
     await plugin.load()
@@ -24,6 +27,13 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
     const exit = (error as { oclif?: { exit?: number } }).oclif?.exit
     // Help and version end the run by an error that is none.
     if (exit === 0) return
+    await fail(error)
+  } finally {
+    process.off('beforeExit', standStill)
+  }
+
+  async function fail(error: unknown): Promise<void> {
+    process.exitCode = 1
     // With it comes the library, which help and version do without.
     const { printError } = await import('./report-error.js')
     process.exitCode = printError(error, { debug: parameters.includes('--debug') })

@@ -134,3 +134,18 @@ describe('the packed files', () => {
     expect(helper.stdout).toMatch(/^docker-credential-regctl /)
   })
 })
+
+it('ends a run that has nothing left to wait for and is not done by an error, and not as if it were', async () => {
+  const script = `
+    import { readFileSync } from 'node:fs'
+    import { Command } from '@oclif/core'
+    import { main } from './dist/cli/main.js'
+    class Waiting extends Command {
+      run = () => new Promise(() => {})
+    }
+    const pjson = JSON.parse(readFileSync('package.json', 'utf8'))
+    void main(['tags', 'a'], { root: process.cwd(), pjson, loaders: { tags: async () => ({ default: Waiting }) } })`
+  const { code, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT })
+  expect(stderr).toContain('unexpected: there is nothing left to wait for, and it is not done')
+  expect(code).toBe(1)
+})
