@@ -2,6 +2,7 @@ import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import type { Context } from '../content/store.js'
+import { EarlySync } from '../files/early-sync.js'
 import { WeightedLimit } from '../limit.js'
 import { encodeHeaders, paddingOf } from '../tar/header-encode.js'
 import { TarError } from '../tar/tar-error.js'
@@ -70,7 +71,7 @@ export async function streamMembers(
 
 /**
  * Writes the same bytes as {@link streamMembers} to an empty file: since the size of each member is known, so is its
- * place, and several are written at once.
+ * place, and several are written at once. Waits until they are on the disk.
  *
  * @throws as {@link streamMembers}; nobody writes to the file any more by then
  */
@@ -82,18 +83,21 @@ export async function writeMembers(
   const stop = new AbortController()
   const context = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) }
   const limit = new WeightedLimit({ count: MEMBERS_AT_ONCE })
+  const disk = new EarlySync(file)
   const { placed, end } = place(members)
   // The largest first: none is left to be waited for alone at the end.
   placed.sort((a, b) => b.member.size - a.member.size)
-  const writing = placed.map(each => limit.run(1, () => writeMember(file, each, context)))
+  const writing = placed.map(each => limit.run(1, () => writeMember(file, each, disk, context)))
   try {
     await Promise.all(writing)
   } finally {
     stop.abort()
     await Promise.allSettled(writing)
+    await disk.settle()
   }
   // What was not written between members and at the end is zeros.
   await file.truncate(end + END_BYTES)
+  await disk.end()
 }
 
 /** A member with its header and the offset of that in the archive. */
@@ -118,6 +122,7 @@ function place(members: readonly ArchiveMember[]): { placed: PlacedMember[]; end
 async function writeMember(
   file: FileHandle,
   { member: { name, size, open }, header, position }: PlacedMember,
+  disk: EarlySync,
   context: Context,
 ): Promise<void> {
   checkSignal(context)
@@ -128,6 +133,7 @@ async function writeMember(
     if (written + chunk.length > size) throw otherSize(name, size, `at least ${written + chunk.length}`)
     await writeAll(file, chunk, start + written)
     written += chunk.length
+    disk.wrote(chunk.length)
   }
   if (written !== size) throw otherSize(name, size, `${written}`)
 }

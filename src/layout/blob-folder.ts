@@ -11,6 +11,9 @@ import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } fr
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 
+/** How much of a blob is read at once. */
+const READ_BYTES = 256 * 1024
+
 /** How a {@link BlobFolder} writes. */
 export interface BlobFolderOptions {
   /**
@@ -64,7 +67,7 @@ export class BlobFolder {
   async open(digest: Digest, from: number): Promise<Readable | undefined> {
     await this.#checkFolders(algorithmOf(digest))
     const file = await openRegular(this.#path(digest))
-    return file?.createReadStream({ start: from })
+    return file?.createReadStream({ start: from, highWaterMark: READ_BYTES })
   }
 
   /**

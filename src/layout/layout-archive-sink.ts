@@ -211,7 +211,6 @@ export class LayoutArchiveSink implements Sink {
     const file = await createExclusive(incomplete)
     try {
       await writeMembers(file, await this.#members(context), context)
-      await file.sync()
     } finally {
       await file.close()
     }
