@@ -16,9 +16,10 @@ export interface ParallelSettings {
 }
 
 const MIB = 1024 * 1024
+/** What waits in memory is lost when the run is killed: all of it is no more than one chunk of an upload, 16 MiB. */
 const DEFAULTS: ParallelSettings = {
-  partBytes: 4 * MIB,
-  connections: 8,
+  partBytes: 2 * MIB,
+  connections: 6,
   watchMs: 500,
   worthMs: 3000,
   stepMs: 300,
