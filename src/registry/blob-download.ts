@@ -6,6 +6,7 @@ import { InterruptedError, RegctlError, systemCodeOf } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
 import { type BlobBody, openBlobRange } from './blob-body.js'
 import { BlobDoubts } from './blob-doubts.js'
+import { DownloadLine } from './download-line.js'
 import { openBlobAnywhere } from './foreign-layer.js'
 import { explainNetworkError } from './network-error.js'
 import { PARALLEL_FROM_BYTES, ParallelDownload } from './parallel-download.js'
@@ -81,6 +82,7 @@ class Download {
       if (chunk !== undefined) {
         this.#offset += chunk.length
         this.#breaks = 0
+        DownloadLine.ofProcess.receivedBytes += chunk.length
         yield chunk
         continue
       }

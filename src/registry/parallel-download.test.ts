@@ -9,8 +9,8 @@ import { digestOf } from '../content/digest.js'
 import { verifyStream } from '../content/verify.js'
 import { anonymous } from '../credentials/credential-store.js'
 import { RegistryClient } from './client.js'
+import { DownloadLine } from './download-line.js'
 import { type OpenRange, ParallelDownload } from './parallel-download.js'
-import { PartMemory } from './part-memory.js'
 
 const BYTES = randomBytes(1, 1_000_000)
 const PART = 50_000
@@ -35,13 +35,13 @@ interface Asked {
   isLast: boolean
 }
 
-async function read(open: OpenRange, settings = AT_ONCE, memory = new PartMemory(10 * PART)) {
+async function read(open: OpenRange, settings = AT_ONCE, line = new DownloadLine(10 * PART)) {
   const asked: Asked[] = []
   const noted: OpenRange = (from, to, isLast) => {
     asked.push({ from, to, isLast })
     return open(from, to, isLast)
   }
-  const download = new ParallelDownload(noted, BYTES.length, settings, memory)
+  const download = new ParallelDownload(noted, BYTES.length, settings, line)
   const first = slowly(0, BYTES.length)
   const chunks: Buffer[] = []
   for await (const chunk of download.read(first, 0)) chunks.push(chunk)
@@ -61,6 +61,22 @@ test('leaves a blob to the one connection where that is quick enough', async () 
   const { bytes, asked } = await read(async (from, to) => slowly(from, to), { ...AT_ONCE, worthMs: 60_000 })
   expect(bytes.equals(BYTES)).toBe(true)
   expect(asked).toEqual([])
+})
+
+test('leaves a blob alone where others come over the same line, and quickly', async () => {
+  const line = new DownloadLine(10 * PART)
+  const first = slowly(0, BYTES.length)
+  first.on('readable', () => {
+    line.receivedBytes += 1e12
+  })
+  const open = async () => {
+    throw new Error('nobody should ask')
+  }
+  const download = new ParallelDownload(open, BYTES.length, { ...AT_ONCE, worthMs: 10 }, line)
+  const chunks: Buffer[] = []
+  for await (const chunk of download.read(first, 0)) chunks.push(chunk)
+  expect(Buffer.concat(chunks).equals(BYTES)).toBe(true)
+  expect(download.isNarrowed).toBe(false)
 })
 
 test('asks for no more when a part is refused, and gives what came until then', async () => {
@@ -90,7 +106,7 @@ test('has the rest of a part once more that breaks off, and throws nothing away'
 })
 
 test('has no more in memory than it may, and gives it back when it is closed', async () => {
-  const memory = new PartMemory(3 * PART)
+  const line = new DownloadLine(3 * PART)
   let open = 0
   const download = new ParallelDownload(
     async (from, to) => {
@@ -99,15 +115,15 @@ test('has no more in memory than it may, and gives it back when it is closed', a
     },
     BYTES.length,
     AT_ONCE,
-    memory,
+    line,
   )
   const chunks = download.read(slowly(0, BYTES.length), 0)
   for (let count = 0; count < 3; count++) await chunks.next()
   for (let turn = 0; turn < 100; turn++) await tick()
   expect(open).toBe(2)
-  expect(memory.hasRoom(1)).toBe(false)
+  expect(line.hasRoom(1)).toBe(false)
   download.close()
-  expect(memory.hasRoom(3 * PART)).toBe(true)
+  expect(line.hasRoom(3 * PART)).toBe(true)
 })
 
 test('a large blob comes over several connections where each one is slow, and whole', async () => {
@@ -130,7 +146,7 @@ test('a large blob comes over several connections where each one is slow, and wh
     ],
     [/./, (_, response) => response.writeHead(200).end()],
   ])
-  await using line = await startFaultyProxy(server.host, { bytesPerSecond: 16_000_000 })
+  await using line = await startFaultyProxy(server.host, { bytesPerSecond: 10_000_000 })
   await using client = new RegistryClient({ credentials: anonymous })
   const body = await client.repository(line.host, 'a').openBlob(descriptor, createContext())
   let size = 0

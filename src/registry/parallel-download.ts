@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { PartMemory } from './part-memory.js'
+import { DownloadLine } from './download-line.js'
 
 /** When several connections are used for one blob, and how. Bytes and milliseconds. */
 export interface ParallelSettings {
@@ -9,7 +9,7 @@ export interface ParallelSettings {
   connections: number
   /** One connection is watched for so long before others are opened. */
   watchMs: number
-  /** What is left must take one connection so long at least. */
+  /** What is left must take so long at least, by what comes of all blobs together. */
   worthMs: number
   /** After so long it is looked whether more connections brought more. */
   stepMs: number
@@ -21,7 +21,7 @@ const DEFAULTS: ParallelSettings = {
   partBytes: 2 * MIB,
   connections: 6,
   watchMs: 500,
-  worthMs: 3000,
+  worthMs: 5000,
   stepMs: 300,
 }
 /** A smaller rest of a blob is left to one connection. */
@@ -63,7 +63,7 @@ export class ParallelDownload {
   readonly #open: OpenRange
   readonly #size: number
   readonly #settings: ParallelSettings
-  readonly #memory: PartMemory
+  readonly #line: DownloadLine
   /** In order; the first is being read. */
   readonly #parts: Part[] = []
   /** Where the next part begins. */
@@ -85,12 +85,12 @@ export class ParallelDownload {
     open: OpenRange,
     size: number,
     settings: Partial<ParallelSettings> = {},
-    memory = PartMemory.ofProcess,
+    line = DownloadLine.ofProcess,
   ) {
     this.#open = open
     this.#size = size
     this.#settings = { ...DEFAULTS, ...settings }
-    this.#memory = memory
+    this.#line = line
   }
 
   /**
@@ -102,6 +102,7 @@ export class ParallelDownload {
   async *read(first: Readable, from: number): AsyncGenerator<Buffer> {
     const chunks = first[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>
     const began = performance.now()
+    const receivedBefore = this.#line.receivedBytes
     let offset = from
     let waitedMs = 0
     for (;;) {
@@ -112,10 +113,12 @@ export class ParallelDownload {
       waitedMs += now - asked
       offset += value.length
       yield value
-      // Where the reader is slow, more connections are of no use.
+      // Where the reader is slow, more connections are of no use; and other blobs have theirs.
       const isWatched = now - began >= this.#settings.watchMs && waitedMs >= (now - began) / 2
+      const received = Math.max(this.#line.receivedBytes - receivedBefore, offset - from)
+      const leftMs = ((this.#size - offset) * (now - began)) / received
       this.#rate = (offset - from) / (now - began)
-      if (isWatched && (this.#size - offset) / this.#rate >= this.#settings.worthMs) break
+      if (isWatched && leftMs >= this.#settings.worthMs) break
     }
     this.#next = offset
     this.#stepBegan = performance.now()
@@ -161,7 +164,7 @@ export class ParallelDownload {
     while (!this.isNarrowed && !this.#isClosed && this.#next < this.#size) {
       const isFull = this.#running >= this.#wanted || this.#parts.length >= this.#wanted + PARTS_AHEAD
       // Whoever has no part at all may have one, or nothing would go on.
-      if (this.#parts.length > 0 && (isFull || !this.#memory.hasRoom(this.#settings.partBytes))) return
+      if (this.#parts.length > 0 && (isFull || !this.#line.hasRoom(this.#settings.partBytes))) return
       this.#ask(this.#addPart())
     }
   }
@@ -170,14 +173,14 @@ export class ParallelDownload {
     const end = Math.min(this.#next + this.#settings.partBytes, this.#size)
     const state = { chunks: [], stream: undefined, isBroken: false, isLastTry: false }
     const part: Part = { end, received: this.#next, ...state }
-    this.#memory.take(this.#settings.partBytes)
+    this.#line.hold(this.#settings.partBytes)
     this.#next = end
     this.#parts.push(part)
     return part
   }
 
   #drop(part: Part): void {
-    this.#memory.give(this.#settings.partBytes)
+    this.#line.release(this.#settings.partBytes)
     if (part.received < part.end) part.stream?.destroy()
     part.chunks = []
   }
