@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
-import { BYTES, blobFrom, clientOf, DIGEST } from '../../test/support/registry-fixtures.js'
+import { BYTES, blobFrom, clientOf, DESCRIPTOR, DIGEST } from '../../test/support/registry-fixtures.js'
 import {
   type Answer,
   answer,
@@ -18,7 +18,7 @@ test.each([
   ['without a host', () => '/upload/1?_state=a%2Bb%3D%3D'],
   ['without a scheme', (host: string) => `${host}/upload/1?_state=a%2Bb%3D%3D`],
   ['with two slashes', (host: string) => `//${host}/upload/1?_state=a%2Bb%3D%3D`],
-])('R42, R43: sends the bytes to a Location that is %s, keeping its query', async (_form, location) => {
+])('R39, R42, R43: sends the bytes to a Location that is %s, keeping its query', async (_form, location) => {
   await using server: ScriptedServer = await startScripted([
     [/^POST /, (_request, response) => response.writeHead(202, { location: location(server.host) }).end()],
     [/^PUT /, answer(201)],
@@ -38,6 +38,23 @@ test.each([
     'content-type': 'application/octet-stream',
   })
   expect(put?.headers).not.toHaveProperty('content-range')
+})
+
+test('R62: a registry that refuses another algorithm than sha256 may not know it', async () => {
+  const digest = digestOf(BYTES, 'sha512')
+  await using server = await startScripted([
+    [/^POST /, answer(202, { location: '/u' })],
+    [/^PUT /, refusal(400, 'DIGEST_INVALID')],
+  ])
+  const { client, context } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  const blob = { ...blobFrom(repository), descriptor: { ...DESCRIPTOR, digest } }
+  await expect(repository.putBlob(blob, context)).rejects.toMatchObject({
+    status: 400,
+    hint: 'This registry may not support sha512',
+  })
+  expect(server.lines()[0]).toMatch(/^POST .*mount=.*&digest-algorithm=sha512$/)
 })
 
 test('R240: takes a lost answer to the PUT for done when the blob is there', async () => {

@@ -36,7 +36,8 @@ const STALE_CONNECTION_ATTEMPTS = 2
 
 /**
  * Has a blob mounted from another repository (distribution-spec, Mounting a blob from another repository). Any failure only
- * means that the bytes must be sent (rule R66).
+ * means that the bytes must be sent (rule R66). It is never asked for without saying from where, which several registries
+ * answer by an error (rule R64).
  *
  * @returns the upload that the registry opened instead; undefined when it did neither
  */
@@ -53,7 +54,7 @@ export async function tryMount(
       {
         operation,
         method: 'POST',
-        target: `blobs/uploads/?mount=${digest}&from=${encodeURIComponent(from)}`,
+        target: appendAlgorithm(`blobs/uploads/?mount=${digest}&from=${encodeURIComponent(from)}`, digest),
         access: 'push',
         alsoPull: from,
         attempts: 1,
@@ -70,7 +71,8 @@ export async function tryMount(
 }
 
 /**
- * Opens an upload (distribution-spec, POST then PUT).
+ * Opens an upload (distribution-spec, POST then PUT). The bytes never go along with the POST, of which many registries take
+ * no notice (rule R41).
  *
  * @throws RegistryError when the registry refuses, or names no Location that may be followed
  */
@@ -80,16 +82,21 @@ export async function startUpload(
   operation: string,
   context: Context,
 ): Promise<UploadSession> {
-  const algorithm = algorithmOf(digest)
-  const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`
   const { request, response } = await sendTo(
     repository,
-    { operation, method: 'POST', target: `blobs/uploads/${query}`, access: 'push' },
+    { operation, method: 'POST', target: appendAlgorithm('blobs/uploads/', digest), access: 'push' },
     context,
   )
   discard(response)
   if (!isSuccess(response.status)) throw responseError(request, response)
   return sessionOf(repository, request, response)
+}
+
+/** A registry hashes what comes as it comes: it has to know how where that is not by SHA-256 (rule R62). */
+function appendAlgorithm(target: string, digest: Digest): string {
+  const algorithm = algorithmOf(digest)
+  if (algorithm === 'sha256') return target
+  return `${target}${target.includes('?') ? '&' : '?'}digest-algorithm=${algorithm}`
 }
 
 /** What the answer to a POST says of a Range is no count of bytes (rule R49). */
