@@ -7,7 +7,8 @@ export type ProxyDecision = (url: URL) => URL | undefined
 /**
  * Reads `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` as Go programs do, and so Docker (rule R160): upper case before lower
  * case, no `HTTP_PROXY` for https, and never for loopback. `NO_PROXY` lists hosts (which stand for their subdomains
- * too), `.suffixes`, addresses, CIDRs, each with a port or without, or `*`.
+ * too), `.suffixes`, addresses, CIDRs, each with a port or without, or `*`. The `proxies` of Docker's config.json are for
+ * containers and builds, and its `HttpHeaders` for Docker's daemon: neither is for registries (rule R127).
  *
  * @throws ConfigError when a proxy's address makes no sense; the message does not repeat it, since it may hold a password
  */

@@ -1,4 +1,4 @@
-/** The media types of the OCI image-spec (media-types.md) and of Docker's image manifest version 2, schema 2. */
+/** The media types of the OCI image-spec (media-types.md; rule R167) and of Docker's image manifest version 2, schema 2 (rule R166). */
 export const MediaType = {
   ociManifest: 'application/vnd.oci.image.manifest.v1+json',
   ociIndex: 'application/vnd.oci.image.index.v1+json',
@@ -6,6 +6,7 @@ export const MediaType = {
   ociLayer: 'application/vnd.oci.image.layer.v1.tar',
   ociLayerGzip: 'application/vnd.oci.image.layer.v1.tar+gzip',
   ociLayerZstd: 'application/vnd.oci.image.layer.v1.tar+zstd',
+  /** Of the two bytes `{}`, which are a blob like any other (rule R168). */
   ociEmpty: 'application/vnd.oci.empty.v1+json',
   dockerManifest: 'application/vnd.docker.distribution.manifest.v2+json',
   dockerManifestList: 'application/vnd.docker.distribution.manifest.list.v2+json',

@@ -54,7 +54,7 @@ describe('copy', () => {
     expect(new Set(sink.put).size).toBe(sink.put.length)
   })
 
-  it('does nothing but set tags when everything is in place', async () => {
+  it('R255: does nothing but set tags when everything is in place', async () => {
     const source = new MemoryStore('source')
     const image = await putImage(source, ['a', 'b'], ['1'])
     const sink = new CountingStore('sink')

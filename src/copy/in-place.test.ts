@@ -56,7 +56,7 @@ describe('a copy of what is in place', () => {
     expect(sink.asked).not.toContain(digestOf(Buffer.from('c')))
   })
 
-  it('looks for every blob with recheck, and sends what is missing', async () => {
+  it('R255: looks for every blob with recheck, and sends what is missing', async () => {
     await sink.deleteBlob(digestOf(Buffer.from('c')), context)
     const believed = await copy(source, '1', [{ sink, tags: ['1'] }], context)
     expect(believed.targets[0]).toMatchObject({ copied: 0 })

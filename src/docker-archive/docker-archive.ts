@@ -45,7 +45,8 @@ export async function openDockerArchive(
 }
 
 /**
- * Whether the layers that manifest.json names are compressed. A file of Docker's containerd image store is like
+ * Whether the layers that manifest.json names are compressed. Those that Docker saves from its graph drivers are not, though
+ * they are blobs of a layout as well since Docker 25 (rule R184). A file of Docker's containerd image store is like
  * that; it is an OCI layout first, and the layers are the layout's blobs (rule R185).
  */
 export async function hasCompressedLayers(files: FileSet): Promise<boolean> {

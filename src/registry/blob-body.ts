@@ -125,6 +125,7 @@ export async function requestBlob(
     method: 'GET',
     target: `blobs/${digest}`,
     access: 'pull',
+    // Without If-Range: the store that this leads to may have another ETag, and the digest shows what is wrong (rule R246).
     headers: from > 0 ? { ...identity, range: `bytes=${from}-` } : identity,
   } as const
   for (let attempt = 1; ; attempt++) {

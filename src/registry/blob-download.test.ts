@@ -28,14 +28,16 @@ async function pull(answers: Answer[]) {
   const context = createContext({ emit: event => events.push(event) })
   const body = await client.repository(server.host, 'a').openBlob(DESCRIPTOR, context)
   const outcome = await readLimited(body, 100, 'blob').catch((error: unknown) => error)
-  return { outcome, events, ranges: server.seen.map(({ headers }) => headers.range) }
+  const ranges = server.seen.map(({ headers }) => headers.range)
+  return { outcome, events, ranges, seen: server.seen }
 }
 
-test('R245: goes on where a download broke off, as often as it moves on', async () => {
-  const { outcome, ranges, events } = await pull([1, 1, 1, 1, 1, 1, 9].map(breakAfter))
+test('R245, R246: goes on where a download broke off, as often as it moves on, by ranges alone', async () => {
+  const { outcome, ranges, events, seen } = await pull([1, 1, 1, 1, 1, 1, 9].map(breakAfter))
   expect(outcome).toEqual(BYTES)
   expect(ranges).toEqual([undefined, ...[1, 2, 3, 4, 5, 6].map(from => `bytes=${from}-`)])
   expect(events[0]).toMatchObject({ type: 'retrying', cause: 'the connection was closed at byte 1 of 10' })
+  for (const { headers } of seen) expect(headers).not.toHaveProperty('if-range')
 })
 
 test('R35, R245: goes on with a registry that knows no ranges', async () => {

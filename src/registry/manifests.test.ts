@@ -36,7 +36,7 @@ test.each([
   })
 })
 
-test('R20: takes the media type from the body when the header says nothing', async () => {
+test('R20, R170: takes the media type from the body when the header says nothing', async () => {
   await using server = await startScripted([
     [/./, answer(200, { 'content-type': 'text/plain' }, MANIFEST.bytes)],
   ])

@@ -58,7 +58,7 @@ export async function getManifest(
   return etag === undefined ? manifest : { ...manifest, etag }
 }
 
-/** A body that is pinned by its digest says itself what it is; otherwise the header must agree (rules R20, R229). */
+/** A body that is pinned by its digest says itself what it is; otherwise the header must agree (rules R20, R170, R229). */
 function mediaTypeOf(bytes: Uint8Array, announced: string, isPinned: boolean, what: string): string {
   const known = isManifestType(announced) ? announced : undefined
   const { mediaType } = parseManifest(bytes, isPinned ? undefined : (known ?? announced), what)

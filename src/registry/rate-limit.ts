@@ -14,7 +14,7 @@ interface RateLimit {
 }
 
 /**
- * Explains a 429: what the limit is, how much of it is left, whom it counts, and when to come back (rules R196, R197).
+ * Explains a 429: what the limit is (most registries don't say; rule R199), how much of it is left, whom it counts, and when to come back (rules R196, R197).
  *
  * @param now in milliseconds since 1970
  */

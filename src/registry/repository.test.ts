@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
 import {
   BASIC,
@@ -11,6 +12,7 @@ import {
   MANIFEST_HEADERS,
 } from '../../test/support/registry-fixtures.js'
 import { answer, refusal, startScripted } from '../../test/support/scripted-server.js'
+import { digestOf } from '../content/digest.js'
 import { readLimited } from '../content/verify.js'
 
 test('R209, R210: follows a redirect to another port without the password, and never logs it', async () => {
@@ -270,4 +272,29 @@ test('R95, R108: tokens that run out after a second are replaced in time for eac
   const repository = client.repository(server.host, 'a')
   for (let times = 0; times < 3; times++) await repository.getManifest('1', context)
   expect(issued).toBe(3)
+})
+
+test.each([
+  ['with its size', { 'content-length': '300000' }, 'exists', 0],
+  ['without a size', { 'transfer-encoding': 'chunked' }, 'exists', 0],
+  ['with another size', { 'content-length': '7' }, 'copied', 1],
+])('R61: a blob that is there %s', async (_how, headers, result, warnings) => {
+  const bytes = Buffer.alloc(300_000)
+  const descriptor = { ...DESCRIPTOR, digest: digestOf(bytes), size: bytes.length }
+  await using server = await startScripted([
+    [/^HEAD /, answer(200, headers)],
+    [/^POST /, answer(202, { location: '/u' })],
+    [/^PUT /, answer(201)],
+  ])
+  const { client, context, events } = clientOf()
+  await using _ = client
+  const repository = client.repository(server.host, 'a')
+  const blob = { descriptor, origin: repository, open: async () => Readable.from([bytes]) }
+  expect(await repository.putBlob(blob, context)).toBe(result)
+  const said = events.flatMap(event => (event.type === 'warning' ? [event.message] : []))
+  expect(said).toEqual(
+    Array.from({ length: warnings }, () =>
+      expect.stringContaining('with 7 bytes instead of 300000; it is sent again'),
+    ),
+  )
 })

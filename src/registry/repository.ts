@@ -156,7 +156,7 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   /**
-   * Takes a blob that is there already as it is, has it mounted where that can be, and else sends the bytes. One that
+   * Takes a blob that is there already, with its size or without any (rule R61), as it is, has it mounted where that can be, and else sends the bytes. One that
    * was seen here in this run is not asked for again.
    */
   async putBlob(blob: BlobContent, context: Context): Promise<'copied' | 'mounted' | 'exists'> {

@@ -191,7 +191,7 @@ describe.skipIf(missingTool('openssl'))('TLS to a registry', () => {
     }
   })
 
-  test('R153: clear text at the port is understood', async () => {
+  test('R150, R153: clear text at the port is understood', async () => {
     await using server = await startScripted([[/./, answer(200)]])
     const registry = `${NAME}:${server.host.split(':')[1]}`
     const error = await ask(registry)

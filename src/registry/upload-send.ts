@@ -31,6 +31,7 @@ export interface UploadAnswer {
 /** The code of the error for a Range that shows another upload than ours (rule R49). */
 export const STRANGE_UPLOAD = 'strange-upload'
 
+/** Not that of a form, which some registries would take the body for (rule R39). */
 const TYPE = { 'content-type': 'application/octet-stream' }
 /** What goes wrong here is for the caller to mend: no request of an upload is repeated blindly (rule R240). */
 const ONCE = { access: 'push', attempts: 1 } as const
@@ -38,7 +39,8 @@ const ONCE = { access: 'push', attempts: 1 } as const
 /**
  * Sends what the registry does not have yet: by one PUT at the start (distribution-spec, POST then PUT; rules R38 to R40),
  * and else by PATCH, in chunks where they are wanted, with an empty PUT at the end (Pushing a blob in chunks; rules R47,
- * R51). `session` tells afterwards how far it went.
+ * R51). One piece is tried first: at ECR, GHCR and Artifact Registry chunks are not to be relied on (rules R52 to R54). The
+ * length of each request is said, since not every registry takes a stream without one (rule R57). `session` tells afterwards how far it went.
  *
  * @throws RegistryError of kind `network` when no answer came, RegistryError `strange-upload`, BodySourceError
  */
