@@ -1,4 +1,4 @@
-// Cuts the input into sequences: some literals, then a match (RFC 1951, 2). Each hash of 4 bytes has the two last places where
+// Cuts the input into sequences: some literals, then a match (RFC 1951, 2). Each hash of 5 bytes has the two last places where
 // they were, the later one in the low half. A place is kept as its low 16 bits, since no match is further back than that.
 
 import {
@@ -22,10 +22,10 @@ import {
 const LONGEST: u32 = 258
 /** A match of this length is taken without a look at the older place. */
 const GOOD_LENGTH: u32 = 24
-/** After a match of at least this length, nobody looks whether one that starts a byte later is longer. */
-const LAZY_LENGTH: u32 = 16
 /** After each 2^6 bytes without a match, one byte more is passed over at a time: there is likely none to come. */
 const SKIP_SHIFT: u32 = 6
+/** 2^64 divided by the golden ratio: multiplied by it, bytes that are alike get hashes that are not. */
+const HASH_FACTOR: u64 = ((<u64>0x9e3779b9) << 32) | 0x7f4a7c15
 /** So near to the end no match is looked for, and everything that is read lies within the input. */
 const END_MARGIN: usize = 12
 
@@ -89,29 +89,6 @@ export function findSequences(start: usize): usize {
       place += 1 + ((place - literals) >> SKIP_SHIFT)
       continue
     }
-    let next = place + 1
-    while (length < LAZY_LENGTH && next < stop) {
-      const bucket = insert(next)
-      const later1 = (<u32>next - bucket) & 0xffff
-      const later2 = (<u32>next - (bucket >> 16)) & 0xffff
-      const shorter = length
-      if (canBeLonger(next, later1, length)) {
-        const later = matchLength(next, later1)
-        if (later > length) {
-          length = later
-          distance = later1
-        }
-      }
-      if (canBeLonger(next, later2, length)) {
-        const later = matchLength(next, later2)
-        if (later > length) {
-          length = later
-          distance = later2
-        }
-      }
-      if (length === shorter) break
-      place = next++
-    }
     const symbol = <u32>load<u8>(distanceSymbolAt(distance - 1))
     for (let literal = literals; literal < place; literal++) increment(LITERAL_COUNTS, load<u8>(literal))
     increment(LITERAL_COUNTS, 257 + <u32>load<u8>(LENGTH_SYMBOLS + length))
@@ -124,6 +101,8 @@ export function findSequences(start: usize): usize {
     // Not every byte of a match is worth finding again.
     insert(place + 1)
     insert(place + 2)
+    insert(place + 3)
+    insert(place + length - 3)
     insert(place + length - 2)
     insert(place + length - 1)
     place += length
@@ -141,7 +120,9 @@ export function findSequences(start: usize): usize {
 
 /** Puts a place into the table. Returns the two that were there. */
 function insert(place: usize): u32 {
-  const slot = at(HASH_TABLE, (load<u32>(place) * 0x9e3779b1) >> (32 - HASH_BITS))
+  // Of 5 bytes: matches of 4 are found only by chance, and save little.
+  const hash = ((load<u64>(place) << 24) * HASH_FACTOR) >> (64 - HASH_BITS)
+  const slot = at(HASH_TABLE, <u32>hash)
   const bucket = load<u32>(slot)
   store<u32>(slot, (bucket << 16) | (<u32>place & 0xffff))
   return bucket
@@ -150,16 +131,6 @@ function insert(place: usize): u32 {
 /** The table may hold what was never put there, or is too far back. */
 function isWithin(place: usize, distance: u32): boolean {
   return distance - 1 < <u32>WINDOW_SIZE && place - distance >= lowest
-}
-
-/** Looks at the bytes that must be equal if a match is to be longer than `length`: the last of them first. */
-function canBeLonger(place: usize, distance: u32, length: u32): boolean {
-  const from = place - distance
-  return (
-    load<u32>(from + length - 3) === load<u32>(place + length - 3) &&
-    load<u32>(from) === load<u32>(place) &&
-    isWithin(place, distance)
-  )
 }
 
 /** How many bytes are equal, of which the first 4 are known to be. */

@@ -13,7 +13,7 @@ export const DISTANCES: u32 = 30
 export const PRECODES: u32 = 19
 
 /** The match finder's table has this many bits of hash, and two positions of 16 bits for each. */
-export const HASH_BITS: u32 = 14
+export const HASH_BITS: u32 = 15
 /** A deflate block ends after this many matches... */
 export const MOST_SEQUENCES: usize = 6000
 /** ...or this many bytes, so that its codes suit what is in it. */

@@ -59,7 +59,7 @@ describe('gzipStream', () => {
   })
 
   it.each([
-    [undefined, 'd96b173c37bf7af423ca527c011b2bf28762ac6b85c26c74cf78607905acf1d2'],
+    [undefined, '44ab729465f24b7d52003122ad5f73cb1b8ded26ad9775a0e809b261f8f0485b'],
     [4, '05bab1dd4e1df517fdafaa32dabcfa910a48b72dac7a93accc0585b643a8e7bb'],
   ])('makes bytes that never change, with level %s: digests of layers depend on them', async (level, hex) => {
     const compressed = await compress(sample(2 * MEBIBYTE + 12345), [MEBIBYTE], level)
