@@ -24,7 +24,7 @@ const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
 export interface GzipOptions {
   /**
    * One of zlib's levels, 0 to 9: then it is zlib that compresses. Without it our own compressor does, which is several
-   * times as fast as zlib, and about as good as its level 3.
+   * times as fast as zlib, and about as good as its level 1.
    */
   level?: number
 }
