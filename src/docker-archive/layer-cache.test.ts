@@ -1,4 +1,4 @@
-import { chmod, mkdir, readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../../test/support/temporary-folder.js'
@@ -129,12 +129,11 @@ describe('LayerCache', () => {
     expect(left).toContain(`${names[10]}.json`)
   })
 
-  it('is nothing to fail for when its folder cannot be read', async context => {
-    if (process.getuid?.() === 0) return context.skip('root reads everything')
+  it('is nothing to fail for when its folder cannot be read', async () => {
     await using temporary = await temporaryFolder()
     const folder = join(temporary.path, 'layers')
-    await mkdir(folder)
-    await chmod(folder, 0)
+    // A folder that may not be read would do as well, but not for root, who reads everything.
+    await writeFile(folder, 'in the way')
     await new LayerCache(folder).put(key, known)
     expect(await new LayerCache(folder).get(key)).toBeUndefined()
   })
