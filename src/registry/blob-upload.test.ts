@@ -98,7 +98,11 @@ test('R241: starts again at POST when the upload is lost, and tells it', async (
   const repository = client.repository(server.host, 'a')
   expect(await repository.putBlob(blobFrom(repository), context)).toBe('copied')
   expect(events).toEqual([
-    expect.objectContaining({ type: 'retrying', attempt: 1, cause: '404 BLOB_UPLOAD_UNKNOWN: refused' }),
+    expect.objectContaining({
+      type: 'retrying',
+      attempt: 1,
+      cause: 'answered 404 (BLOB_UPLOAD_UNKNOWN: refused)',
+    }),
   ])
 })
 
@@ -216,7 +220,7 @@ test('R47, R51, R55: sends chunks where a blob in one piece is too large, and sm
     path: `/u/2097152-2097156?digest=${encodeURIComponent(descriptor.digest)}`,
     headers: { 'content-length': '0' },
   })
-  expect(events.map(event => event.type === 'retrying' && event.cause)).toEqual(['413'])
+  expect(events.map(event => event.type === 'retrying' && event.cause)).toEqual(['answered 413'])
 })
 
 test('R202: says that request bodies are limited when even a small request is too large', async () => {

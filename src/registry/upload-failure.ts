@@ -61,7 +61,8 @@ export function adviseOn({ error, answer }: UploadFailure, isPartial: boolean, i
 /** A failure in a few words. */
 export function causeOf({ error, answer }: UploadFailure): string {
   if (answer === undefined) return error.outcome
-  return `${answer.response.status} ${readErrorBody(answer.response.bytes).text}`.trim()
+  const { text } = readErrorBody(answer.response.bytes)
+  return `answered ${answer.response.status}${text === '' ? '' : ` (${text})`}`
 }
 
 /** The error for an answer that is no success. */
