@@ -5,6 +5,7 @@ import { isObject } from '../content/manifest.js'
 import { systemCodeOf } from '../errors.js'
 import { createExclusive, removeAbandoned, uniqueName } from './atomic-file.js'
 import { FileError } from './file-error.js'
+import { isAlive } from './owned-name.js'
 
 /** How long to wait for another writer. What is done under the lock takes milliseconds. */
 const PATIENCE_MS = 30_000
@@ -148,12 +149,7 @@ function isStale({ token, pid, host, madeMs }: Holder): boolean {
   if (host !== hostname()) return Date.now() - madeMs > ABANDONED_MS
   // In a container that is started again, the process before had our pid.
   if (pid === process.pid) return !held.has(token)
-  try {
-    process.kill(pid, 0)
-    return false
-  } catch (error) {
-    return systemCodeOf(error) === 'ESRCH'
-  }
+  return !isAlive(pid)
 }
 
 /**

@@ -61,7 +61,8 @@ function readOwner(name: string, prefix: string): { isHere: boolean; pid: number
   return host === undefined ? undefined : { isHere: host === HOST, pid: Number(pid) }
 }
 
-function isAlive(pid: number): boolean {
+/** Whether a process with this number runs on this machine, whosever it is. */
+export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0)
     return true
