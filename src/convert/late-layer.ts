@@ -1,10 +1,10 @@
-import type { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { decompress } from '../compression/decompress.js'
 import { generatedStream } from '../compression/generated-stream.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import type { Context, Source } from '../content/store.js'
+import { withoutStart } from '../content/without-start.js'
 import { type ConvertedLayer, compressionOf } from './convert-layer.js'
 
 /** How long the trailer's size is, which comes last (RFC 1952, 2.3.1, ISIZE). */
@@ -42,14 +42,5 @@ export async function lateLayer(
       const plain = decompress(await source.openBlob(layer, reading), 'gzip', { what })
       return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
     },
-  }
-}
-
-async function* withoutStart(input: Readable, length: number): AsyncGenerator<Uint8Array> {
-  let passed = 0
-  for await (const chunk of input as AsyncIterable<Buffer>) {
-    const start = Math.min(chunk.length, Math.max(0, length - passed))
-    passed += chunk.length
-    if (start < chunk.length) yield chunk.subarray(start)
   }
 }

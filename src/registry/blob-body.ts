@@ -4,6 +4,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { joinStreams } from '../content/join-streams.js'
 import type { Context } from '../content/store.js'
+import { withoutStart } from '../content/without-start.js'
 import { type RepositoryAccess, responseError, sendTo } from './access.js'
 import { RegistryError } from './registry-error.js'
 import { contentLengthOf, discard, headerOf, type RegistryRequest, type RegistryResponse } from './send.js'
@@ -174,15 +175,4 @@ function refusePage(request: RegistryRequest, response: RegistryResponse, descri
     outcome: `answered with something else (text/html)`,
     hint: 'A proxy or login page may stand between here and the registry',
   })
-}
-
-async function* withoutStart(body: Readable, count: number): AsyncGenerator<Buffer> {
-  let left = count
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (left >= chunk.length) left -= chunk.length
-    else {
-      yield left === 0 ? chunk : chunk.subarray(left)
-      left = 0
-    }
-  }
 }
