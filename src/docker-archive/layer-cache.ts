@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { readdir, rename, rm, stat, utimes } from 'node:fs/promises'
+import { readdir, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Digest, isDigest } from '../content/digest.js'
 import { isObject } from '../content/manifest.js'
-import { createExclusive, openRegular, uniqueName } from '../files/atomic-file.js'
+import { openRegular } from '../files/atomic-file.js'
+import { replaceCacheFile } from '../files/cache-file.js'
 import { makeCacheFolder } from '../files/cache-folder.js'
 
 /** What a layer becomes is known by these. */
@@ -20,7 +21,6 @@ export interface KnownLayer {
   size: number
 }
 
-const PRIVATE = 0o600
 /** An entry has some 400 bytes. */
 const ENTRY_LIMIT_BYTES = 4096
 /** The most entries that are kept: those that were used last. */
@@ -63,24 +63,16 @@ export class LayerCache {
 
   /** Remembers a layer that was compressed, and whose content was found to have the diffID. */
   async put(key: LayerKey, known: KnownLayer): Promise<void> {
-    const path = this.#pathOf(key)
-    const temporary = `${path}.${uniqueName()}`
     try {
       await makeCacheFolder(this.#folder)
       this.#pruned ??= this.#prune()
       await this.#pruned
       const { digest, size } = known
       const entry = { ...key, digest, size, check: checksum(key, known) }
-      const file = await createExclusive(temporary, PRIVATE)
-      try {
-        // Not synced: what a crash leaves of it fails its check.
-        await file.writeFile(JSON.stringify(entry))
-      } finally {
-        await file.close()
-      }
-      await rename(temporary, path)
+      // What a crash leaves of it fails its check.
+      await replaceCacheFile(this.#pathOf(key), JSON.stringify(entry))
     } catch {
-      await rm(temporary, { force: true }).catch(() => {})
+      // What can't be remembered is compressed again.
     }
   }
 

@@ -3,7 +3,8 @@ import { lstat, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObject, parseJson } from '../content/manifest.js'
 import { type Expected, readLimited } from '../content/verify.js'
-import { createExclusive, openRegular } from '../files/atomic-file.js'
+import { openRegular } from '../files/atomic-file.js'
+import { replaceCacheFile } from '../files/cache-file.js'
 import { makeCacheFolder } from '../files/cache-folder.js'
 import { isAbandoned, ownedName, release } from '../files/owned-name.js'
 import { WORTH_KEEPING_BYTES } from '../files/partial-file.js'
@@ -107,19 +108,10 @@ export class OpenUpload {
     this.#saved = location.href
     const { digest, size } = this.#place
     const state = { version: VERSION, location: location.href, digest, size, offset, timeMs: Date.now() }
-    const temporary = `${this.#path}.new`
     try {
-      await rm(temporary, { force: true })
-      const file = await createExclusive(temporary, 0o600)
-      try {
-        // It need not survive the machine, so it is not waited for until it is on the disk.
-        await file.writeFile(JSON.stringify(state))
-      } finally {
-        await file.close()
-      }
-      await rename(temporary, this.#path)
+      await replaceCacheFile(this.#path, JSON.stringify(state))
     } catch {
-      await rm(temporary, { force: true }).catch(() => {})
+      // The next run begins this upload anew.
     }
   }
 
