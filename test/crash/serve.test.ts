@@ -45,9 +45,9 @@ async function pushUntilKilled(client: RawClient, repository: string, seed: numb
       expect(status).toBe(201)
       seen.tags.set(tag, image.manifest.descriptor.digest)
       if (number % 3 !== 2) continue
-      const deleted = await client.send('DELETE', `/v2/${repository}/manifests/${tag}`)
-      // It may be done although nobody was told.
+      // From here on it may be gone although nobody is told.
       seen.tags.delete(tag)
+      const deleted = await client.send('DELETE', `/v2/${repository}/manifests/${tag}`)
       if (deleted.status === 202) seen.deleted.add(tag)
     }
   } catch (error) {
