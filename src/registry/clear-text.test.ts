@@ -3,7 +3,7 @@ import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { afterEach, beforeAll, expect, it } from 'vitest'
-import { selfSigned } from '../../test/support/certificate.js'
+import { selfSigned } from '../../test/support/certificates.js'
 import { answersInClearText } from './clear-text.js'
 
 let server: Server | undefined

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../support/certificates.js'
 import { TOKEN_FAULTS, TOKEN_GATES, widerScope } from '../support/faults/token.js'
 import { missingTool } from '../support/tools.js'
 import { type Expected, network, ROUTES, type Row, testMatrix } from './matrix.js'

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../support/certificates.js'
 import { UPLOAD_FAULTS } from '../support/faults/upload.js'
 import { missingTool } from '../support/tools.js'
 import { network, putLayerRoute, ROUTES, type Row, testMatrix } from './matrix.js'

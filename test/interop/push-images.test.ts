@@ -1,14 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MemoryCollection } from '../../src/content/memory-collection.js'
-import { createRegistryServer, type RegistryServer } from '../../src/server/server.js'
-import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.js'
+import type { DockerRegistry } from '../support/docker-registry.js'
 import { brokenImages, missingImages, type TestImage, validImages } from '../support/images.js'
 import { readPeakMemory, withPeakMemory } from '../support/peak-memory.js'
 import { regctl, regctlWith } from '../support/run.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
+import { type BothRegistries, REGISTRY_KINDS, startBothRegistries } from './both-registries.js'
 import { pushEach, readBack, repositoryFor, testClient } from './image-matrix.js'
 
 /** Somebody changed this file's config by hand and kept its name, so it wants a flag: see the test of its own. */
@@ -25,28 +24,20 @@ const taken = validImages().filter(
 )
 
 describe.skipIf(missing !== undefined)('push of real images', () => {
+  let registries: BothRegistries
   let registry: DockerRegistry
-  let server: RegistryServer
-  const hosts: Record<string, string> = {}
 
   beforeAll(async () => {
-    registry = await startDockerRegistry()
-    server = createRegistryServer({ repositories: new MemoryCollection() })
-    const { port } = await server.listen('127.0.0.1', 0)
-    hosts['docker-registry'] = registry.host
-    hosts['regctl serve'] = `127.0.0.1:${port}`
+    registries = await startBothRegistries()
+    registry = registries.dockerRegistry
   })
+  afterAll(() => registries[Symbol.asyncDispose]())
 
-  afterAll(async () => {
-    await registry[Symbol.asyncDispose]()
-    await server.close()
-  })
-
-  describe.each(['docker-registry', 'regctl serve'])('to %s', kind => {
+  describe.each(REGISTRY_KINDS)('to %s', kind => {
     it.each(taken.map(image => [image.name, image] as const))(
       'keeps the digests of %s',
       async (name, image) => {
-        const host = hosts[kind] as string
+        const host = registries.hostOf(kind)
         // A client of its own for each file: blobs that are there already would hide faults.
         await using client = testClient()
         const repository = repositoryFor(name)

@@ -4,14 +4,12 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Descriptor } from '../../src/content/descriptor.js'
 import { MediaType } from '../../src/content/media-types.js'
-import { MemoryCollection } from '../../src/content/memory-collection.js'
 import { WeightedLimit } from '../../src/limit.js'
-import { createRegistryServer, type RegistryServer } from '../../src/server/server.js'
-import { type DockerRegistry, startDockerRegistry } from '../support/docker-registry.js'
 import { missingImages, validImages } from '../support/images.js'
 import { cleanEnvironment, type RunResult, run } from '../support/run.js'
 import { temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
+import { type BothRegistries, REGISTRY_KINDS, startBothRegistries } from './both-registries.js'
 import { pushEach, repositoryFor, testClient } from './image-matrix.js'
 import { fetchImageFor, fetchManifest } from './registry-documents.js'
 
@@ -24,31 +22,21 @@ const taken = validImages().filter(
 )
 
 describe.skipIf(missing !== undefined)('skopeo after a push', () => {
-  let registry: DockerRegistry
-  let server: RegistryServer
-  const hosts: Record<string, string> = {}
+  let registries: BothRegistries
   // Skopeo is a process each time, and takes a processor for itself.
   const limit = new WeightedLimit({ count: 2 })
 
   beforeAll(async () => {
-    registry = await startDockerRegistry()
-    server = createRegistryServer({ repositories: new MemoryCollection() })
-    const { port } = await server.listen('127.0.0.1', 0)
-    hosts['docker-registry'] = registry.host
-    hosts['regctl serve'] = `127.0.0.1:${port}`
+    registries = await startBothRegistries()
   })
+  afterAll(() => registries[Symbol.asyncDispose]())
 
-  afterAll(async () => {
-    await registry[Symbol.asyncDispose]()
-    await server.close()
-  })
-
-  describe.each(['docker-registry', 'regctl serve'])('to %s', kind => {
+  describe.each(REGISTRY_KINDS)('to %s', kind => {
     it.concurrent.each(taken.map(image => [image.name, image] as const))(
       'reads and copies %s with the same digest',
       async (name, image) => {
         await limit.run(1, async () => {
-          const host = hosts[kind] as string
+          const host = registries.hostOf(kind)
           await using client = testClient()
           const { pushed } = await pushEach(client, host, image.path, repositoryFor(name))
           expect(pushed.map(({ result }) => result.error)).toEqual(pushed.map(() => undefined))

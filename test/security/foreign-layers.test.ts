@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readLimited } from '../../src/content/verify.js'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../support/certificates.js'
 import { BYTES, CANARY, canary, clientOf, DESCRIPTOR } from '../support/registry-fixtures.js'
 import { type Answer, answer, refusal, startScripted } from '../support/scripted-server.js'
 import { missingTool } from '../support/tools.js'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { isInternal } from '../../src/registry/addresses.js'
-import { selfSigned } from '../support/certificate.js'
+import { selfSigned } from '../support/certificates.js'
 import { startConnectProxy } from '../support/connect-proxy.js'
 import {
   blobFrom,

@@ -1,7 +1,8 @@
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
 import { run } from './run.js'
+import { temporaryFolder } from './temporary-folder.js'
 import { cannotRun } from './tools.js'
 
 /** Paths of a certificate and its key, in PEM. */
@@ -79,6 +80,20 @@ export async function makeAuthority(folder: string, name = 'Test Authority'): Pr
       return issued
     },
   }
+}
+
+/**
+ * Makes a certificate for loopback addresses that nobody vouches for.
+ *
+ * @throws Error when `openssl` isn't installed: ask `missingTool` before
+ */
+export async function selfSigned(): Promise<{ key: string; cert: string }> {
+  await using folder = await temporaryFolder()
+  const [keyFile, certFile] = [join(folder.path, 'key.pem'), join(folder.path, 'cert.pem')]
+  // biome-ignore format: one option and its value belong on one line
+  await openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost',
+    '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-keyout', keyFile, '-out', certFile)
+  return { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') }
 }
 
 function utc(date: Date): string {
