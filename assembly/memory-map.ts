@@ -73,10 +73,12 @@ export const PRECODE_ORDER: usize = memory.data<u8>([
   16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15,
 ])
 
-/** Takes the memory, and fills the tables that never change. Called once, before anything else. */
+/**
+ * Fills the tables that never change. Called by each instance, before anything else: several threads, in turns, have an
+ * instance with the same memory.
+ */
 export function prepareMemory(): void {
-  const pages = <i32>((OUTPUT + OUTPUT_SIZE + 0xffff) >> 16)
-  memory.grow(pages - memory.size())
+  if ((<usize>memory.size()) << 16 < OUTPUT + OUTPUT_SIZE) unreachable()
   for (let symbol: u32 = 0; symbol < 29; symbol++) {
     // The last symbol is the length 258 alone, which the one before it would reach.
     const end: u32 = symbol >= 27 ? symbol + 231 : load<u16>(LENGTH_BASE + ((symbol + 1) << 1))

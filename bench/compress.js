@@ -3,7 +3,7 @@
 import { closeSync, openSync, readSync } from 'node:fs'
 import { constants, crc32, deflateRawSync, inflateRawSync } from 'node:zlib'
 import { BLOCK_SIZE, DICTIONARY_SIZE } from '../dist/compression/deflate-block.js'
-import { Deflater } from '../dist/compression/deflater.js'
+import { DeflateRoom } from '../dist/compression/deflater.js'
 
 /** Of each file, from its start. */
 const MOST_BYTES = 64 * BLOCK_SIZE
@@ -16,10 +16,12 @@ if (files.length === 0) {
 }
 const inputs = files.map(readStart)
 const total = inputs.reduce((sum, { length }) => sum + length, 0)
-const deflater = new Deflater()
+const room = new DeflateRoom()
 const compressors = {
-  regctl: block => deflater.compress(block).compressed,
-  ...Object.fromEntries([1, 3, 4, 6].map(level => [`zlib, level ${level}`, block => zlib(block, level)])),
+  regctl: deflate,
+  ...Object.fromEntries(
+    [1, 3, 4, 6].map(level => [`zlib, level ${level}`, (...block) => zlib(level, ...block)]),
+  ),
 }
 const results = Object.entries(compressors).map(([name, compress]) => ({
   name,
@@ -61,21 +63,21 @@ function compressAll(input, compress) {
   for (let start = 0; start < input.length; start += BLOCK_SIZE) {
     const bytes = input.subarray(start, start + BLOCK_SIZE)
     const dictionary = input.subarray(Math.max(0, start - DICTIONARY_SIZE), start)
-    const buffer = new ArrayBuffer(DICTIONARY_SIZE + BLOCK_SIZE)
-    new Uint8Array(buffer).set(dictionary, DICTIONARY_SIZE - dictionary.length)
-    new Uint8Array(buffer).set(bytes, DICTIONARY_SIZE)
-    const isLast = start + BLOCK_SIZE >= input.length
-    parts.push(compress({ buffer, dictionarySize: dictionary.length, size: bytes.length, isLast }))
+    parts.push(compress(bytes, dictionary, start + BLOCK_SIZE >= input.length))
   }
   return { parts, size: parts.reduce((sum, part) => sum + part.length, 0) }
 }
 
-function zlib({ buffer, dictionarySize, size, isLast }, level) {
-  return deflateRawSync(Buffer.from(buffer, DICTIONARY_SIZE, size), {
+function deflate(bytes, dictionary, isLast) {
+  room.input.set(dictionary, DICTIONARY_SIZE - dictionary.length)
+  room.input.set(bytes, DICTIONARY_SIZE)
+  return Buffer.from(room.compress({ dictionarySize: dictionary.length, size: bytes.length, isLast }))
+}
+
+function zlib(level, bytes, dictionary, isLast) {
+  return deflateRawSync(bytes, {
     level,
     finishFlush: isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
-    ...(dictionarySize > 0 && {
-      dictionary: Buffer.from(buffer, DICTIONARY_SIZE - dictionarySize, dictionarySize),
-    }),
+    ...(dictionary.length > 0 && { dictionary }),
   })
 }

@@ -4,6 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
+/** The memory of the compressor, in pages of 64 KiB: assembly/memory-map.ts has its place in it. */
+const PAGES = 38
 const target = `${root}src/compression/deflate-module.ts`
 
 /** The text of src/compression/deflate-module.ts, made anew. */
@@ -19,6 +21,14 @@ export async function makeDeflateModule() {
     'stub',
     '--use',
     'abort=',
+    '--importMemory',
+    '--sharedMemory',
+    '--enable',
+    'threads',
+    '--initialMemory',
+    String(PAGES),
+    '--maximumMemory',
+    String(PAGES),
   ]
   let binary
   const { error, stderr } = await compiler.main(parameters, {
@@ -34,6 +44,9 @@ export async function makeDeflateModule() {
 /** The compressor as a WebAssembly module, in base64. */
 export const DEFLATE_MODULE =
   '${Buffer.from(binary).toString('base64')}'
+
+/** The memory that it takes, in pages of 64 KiB. */
+export const DEFLATE_PAGES = ${PAGES}
 `
 
   function read(path) {

@@ -1,45 +1,62 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
 import { CompressionError } from './compression-error.js'
-import type { DeflateBlock, DeflatedBlock } from './deflate-block.js'
-import { DEFLATE_THREAD, Deflater, deflateModule } from './deflater.js'
+import type { BlockRoom, DeflateBlock } from './deflate-block.js'
+import { DEFLATE_THREAD, DeflateRoom, deflateModule } from './deflater.js'
+import { RoomPool, type RoomUser } from './room-pool.js'
 
-/** Compresses blocks. */
-export interface BlockCompressor {
-  /** @param block its buffer must not be used until the result gives it back */
-  compress(block: DeflateBlock): Promise<DeflatedBlock>
-  /** Whoever has it calls this once, and doesn't use it any more. What is still on its way may never come. */
+/** Compresses the blocks of one stream. */
+export interface BlockCompressor<Room extends BlockRoom> {
+  /** Where blocks are read into; a room is given back when what came of its block is not needed any more. */
+  readonly rooms: RoomUser<Room>
+  /** @returns the block's part of the deflate stream; it may lie in the room */
+  compress(block: DeflateBlock<Room>): Promise<Uint8Array>
+  /** Called once, at the end. What is still on its way may never come. */
   close(): void
 }
+
+/** So many threads are as fast as one thread can read and hash for them. */
+const MOST_THREADS = 8
+/** Beside the blocks that are being compressed, some are being read, waiting, and being written. */
+const MORE_ROOMS = 4
 
 /**
  * Threads that compress, one for each core, started as they are needed. All streams of the process share them, and they end
  * with the last of these.
  */
-export class DeflateThreads implements BlockCompressor {
+export class DeflateThreads {
   static #shared: DeflateThreads | undefined
   #users = 0
   readonly #threads: DeflateThread[] = []
-  readonly #most = availableParallelism()
-  #own: Deflater | undefined
+  readonly #most = Math.min(availableParallelism(), MOST_THREADS)
+  readonly #rooms = new RoomPool(() => new DeflateRoom(), this.#most + MORE_ROOMS)
 
-  /** The threads of the process, for one more user. */
-  static use(): BlockCompressor {
+  /** The threads of the process, for one more stream. */
+  static use(): BlockCompressor<DeflateRoom> {
     DeflateThreads.#shared ??= new DeflateThreads()
-    DeflateThreads.#shared.#users++
-    return DeflateThreads.#shared
+    return DeflateThreads.#shared.#join()
   }
 
-  async compress(block: DeflateBlock): Promise<DeflatedBlock> {
-    // What is alone is done before a thread would have started.
-    if (block.isLast && block.dictionarySize === 0) {
-      this.#own ??= new Deflater()
-      return this.#own.compress(block)
+  #join(): BlockCompressor<DeflateRoom> {
+    this.#users++
+    const rooms = this.#rooms.join()
+    return {
+      rooms,
+      compress: block => this.#compress(block),
+      close: () => {
+        rooms.close()
+        this.#leave()
+      },
     }
+  }
+
+  async #compress(block: DeflateBlock<DeflateRoom>): Promise<Uint8Array> {
+    // What is alone is done before a thread would have started.
+    if (block.isLast && block.dictionarySize === 0) return block.room.compress(block)
     return await this.#idlest().compress(block)
   }
 
-  close(): void {
+  #leave(): void {
     this.#users--
     if (this.#users > 0) return
     if (DeflateThreads.#shared === this) DeflateThreads.#shared = undefined
@@ -60,13 +77,15 @@ export class DeflateThreads implements BlockCompressor {
 
 class DeflateThread {
   readonly #worker = new Worker(DEFLATE_THREAD, { eval: true, workerData: deflateModule(), execArgv: [] })
+  /** The rooms it has seen, with the numbers that it knows them by. */
+  readonly #known = new Map<DeflateRoom, number>()
   /** Who waits for a result; results come in the order of the blocks. */
-  readonly #waiting: PromiseWithResolvers<DeflatedBlock>[] = []
+  readonly #waiting: PromiseWithResolvers<number>[] = []
   #failure: CompressionError | undefined
 
   constructor() {
-    this.#worker.on('message', ({ buffer, length }: { buffer: ArrayBuffer; length: number }) => {
-      this.#waiting.shift()?.resolve({ compressed: new Uint8Array(buffer, 0, length), buffer })
+    this.#worker.on('message', (length: number) => {
+      this.#waiting.shift()?.resolve(length)
       if (this.#waiting.length === 0) this.#worker.unref()
     })
     this.#worker.on('error', cause => this.#fail(cause))
@@ -79,14 +98,17 @@ class DeflateThread {
     return this.#waiting.length
   }
 
-  async compress(block: DeflateBlock): Promise<DeflatedBlock> {
+  async compress({ room, dictionarySize, size, isLast }: DeflateBlock<DeflateRoom>): Promise<Uint8Array> {
     if (this.#failure !== undefined) throw this.#failure
-    const result = resolvers<DeflatedBlock>()
+    const result = resolvers<number>()
     this.#waiting.push(result)
     // A thread that has nothing to do must not keep the process; one that has must.
     this.#worker.ref()
-    this.#worker.postMessage(block, [block.buffer])
-    return await result.promise
+    const id = this.#known.get(room) ?? this.#known.size
+    const memory = this.#known.has(room) ? undefined : room.memory
+    this.#known.set(room, id)
+    this.#worker.postMessage({ id, memory, dictionarySize, size, isLast })
+    return room.output(await result.promise)
   }
 
   end(): void {

@@ -1,9 +1,8 @@
-import { type DeflateBlock, type DeflatedBlock, DICTIONARY_SIZE } from './deflate-block.js'
-import { DEFLATE_MODULE } from './deflate-module.js'
+import { BLOCK_SIZE, type BlockRoom, type DeflateBlock, DICTIONARY_SIZE } from './deflate-block.js'
+import { DEFLATE_MODULE, DEFLATE_PAGES } from './deflate-module.js'
 
 /** What assembly/deflate.ts exports. */
 interface DeflateExports {
-  memory: { buffer: ArrayBuffer }
   inputPlace: { value: number }
   outputPlace: { value: number }
   compress(dictionarySize: number, size: number, isLast: number): number
@@ -17,31 +16,43 @@ export function deflateModule(): WebAssembly.Module {
   return compiled
 }
 
-/** Compresses blocks in this thread, at about 200 MB/s. */
-export class Deflater {
-  readonly #exports = new WebAssembly.Instance(deflateModule()).exports as DeflateExports
+/**
+ * The compressor's memory: a block is read into it, compressed there by whichever thread, and what comes of it is taken
+ * from there.
+ */
+export class DeflateRoom implements BlockRoom {
+  readonly memory = new WebAssembly.Memory({ initial: DEFLATE_PAGES, maximum: DEFLATE_PAGES, shared: true })
+  readonly #exports = instanceOf(this.memory)
+  readonly input = new Uint8Array(
+    this.memory.buffer,
+    this.#exports.inputPlace.value - DICTIONARY_SIZE,
+    DICTIONARY_SIZE + BLOCK_SIZE,
+  )
 
-  /** The block's part of the deflate stream. The same block gives the same bytes, everywhere. */
-  compress({ buffer, dictionarySize, size, isLast }: DeflateBlock): DeflatedBlock & { compressed: Buffer } {
-    const { memory, inputPlace, outputPlace, compress } = this.#exports
-    const bytes = new Uint8Array(buffer, DICTIONARY_SIZE - dictionarySize, dictionarySize + size)
-    new Uint8Array(memory.buffer).set(bytes, inputPlace.value - dictionarySize)
-    const length = compress(dictionarySize, size, isLast ? 1 : 0)
-    return { compressed: Buffer.from(new Uint8Array(memory.buffer, outputPlace.value, length)), buffer }
+  /** Compresses the block in this thread, at about 200 MB/s. Its part of the deflate stream is {@link output}. */
+  compress({ dictionarySize, size, isLast }: Omit<DeflateBlock, 'room'>): Buffer {
+    return this.output(this.#exports.compress(dictionarySize, size, isLast ? 1 : 0))
+  }
+
+  /** What was made of the block, until the room is used for the next one. The same block gives the same bytes, everywhere. */
+  output(length: number): Buffer {
+    return Buffer.from(this.memory.buffer, this.#exports.outputPlace.value, length)
   }
 }
 
+function instanceOf(memory: WebAssembly.Memory): DeflateExports {
+  return new WebAssembly.Instance(deflateModule(), { env: { memory } }).exports as DeflateExports
+}
+
 /**
- * The program of a thread that does the same: it answers each block with its buffer, in which the result is, and the result's
- * length. As a text, since a file of its own would have to be found again in whatever form the program is packed.
+ * The program of a thread that does the same: it answers each block with the length of what it made of it. A room's memory
+ * comes with its first block, later ones name it. As a text, since a file of its own would have to be found again in whatever
+ * form the program is packed.
  */
 export const DEFLATE_THREAD = `
 const { parentPort, workerData } = require('node:worker_threads')
-const { memory, inputPlace, outputPlace, compress } = new WebAssembly.Instance(workerData).exports
-parentPort.on('message', ({ buffer, dictionarySize, size, isLast }) => {
-  const bytes = new Uint8Array(buffer, ${DICTIONARY_SIZE} - dictionarySize, dictionarySize + size)
-  new Uint8Array(memory.buffer).set(bytes, inputPlace.value - dictionarySize)
-  const length = compress(dictionarySize, size, isLast ? 1 : 0)
-  new Uint8Array(buffer).set(new Uint8Array(memory.buffer, outputPlace.value, length))
-  parentPort.postMessage({ buffer, length }, [buffer])
+const rooms = new Map()
+parentPort.on('message', ({ id, memory, dictionarySize, size, isLast }) => {
+  if (memory !== undefined) rooms.set(id, new WebAssembly.Instance(workerData, { env: { memory } }).exports)
+  parentPort.postMessage(rooms.get(id).compress(dictionarySize, size, isLast ? 1 : 0))
 })`

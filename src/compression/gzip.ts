@@ -6,16 +6,18 @@ import type { Digester } from '../content/digest.js'
 import type { RandomAccess } from '../content/random-access.js'
 import {
   BLOCK_SIZE,
-  BlockBuffers,
+  type BlockRoom,
   blocksAt,
   blocksOf,
   bytesOf,
   type DeflateBlock,
-  type DeflatedBlock,
+  DICTIONARY_SIZE,
   dictionaryOf,
 } from './deflate-block.js'
 import { type BlockCompressor, DeflateThreads } from './deflate-threads.js'
 import { generatedStream } from './generated-stream.js'
+import { Queue } from './queue.js'
+import { RoomPool } from './room-pool.js'
 
 /** No name, no time, no flags, operating system "unknown" (RFC 1952, 2.3). */
 const HEADER = Buffer.from([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff])
@@ -34,7 +36,7 @@ export interface GzipOptions {
  *
  * The output is a function of the input bytes and the level alone: blocks are cut by offset, each is compressed with the
  * 32 KiB before it as dictionary (so hardly anything is lost against one pass) and ends on a byte boundary, as pigz does it.
- * Blocks in flight are bounded, so memory is too: about 2 MiB for each core.
+ * Blocks in flight are bounded, so memory is too: see {@link DeflateThreads}.
  *
  * @param input is destroyed when the result is
  * @throws (as the stream's error) CompressionError `compressor-failed`; what the input throws
@@ -42,8 +44,7 @@ export interface GzipOptions {
  * await pipeline(gzipStream(createReadStream('layer.tar')), createWriteStream('layer.tar.gz'))
  */
 export function gzipStream(input: Readable, { level }: GzipOptions = {}): Readable {
-  const buffers = new BlockBuffers()
-  return generatedStream(copies(member(blocksOf(input, buffers), buffers, level)), input)
+  return generatedStream(copies(member(take => blocksOf(input, take), level)), input)
 }
 
 /**
@@ -59,12 +60,14 @@ export function gzipPieces(
   { level }: GzipOptions,
   tell: (offset: number) => void,
 ): AsyncGenerator<Uint8Array> {
-  const buffers = new BlockBuffers()
-  const see = (bytes: Buffer) => {
-    plain.update(bytes)
-    tell(plain.size)
-  }
-  return member(blocksAt(input, buffers), buffers, level, see)
+  return member(
+    take => blocksAt(input, take),
+    level,
+    bytes => {
+      plain.update(bytes)
+      tell(plain.size)
+    },
+  )
 }
 
 /** A stream's reader may take a piece when its memory has another use already. */
@@ -72,57 +75,74 @@ async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer
   for await (const piece of pieces) yield Buffer.from(piece)
 }
 
+/** Reads blocks into rooms. */
+type Blocks = <Room extends BlockRoom>(take: () => Promise<Room>) => AsyncIterable<DeflateBlock<Room>>
+type See = (bytes: Uint8Array) => void
+
 async function* member(
-  blocks: AsyncIterable<DeflateBlock>,
-  buffers: BlockBuffers,
+  blocks: Blocks,
   level: number | undefined,
-  see: (bytes: Buffer) => void = () => {},
+  see: See = () => {},
 ): AsyncGenerator<Uint8Array> {
-  const mostInFlight = availableParallelism() + 1
-  const inFlight: Promise<DeflatedBlock>[] = []
-  const compressor = level === undefined ? DeflateThreads.use() : zlibCompressor(level)
-  async function* next() {
-    const { compressed, buffer } = await (inFlight.shift() as Promise<DeflatedBlock>)
-    yield compressed
-    buffers.give(buffer)
-  }
+  yield* level === undefined
+    ? memberBy(DeflateThreads.use(), blocks, see)
+    : memberBy(zlibCompressor(level), blocks, see)
+}
+
+/** Blocks are read while others are compressed and written: how many, the compressor's rooms decide. */
+async function* memberBy<Room extends BlockRoom>(
+  compressor: BlockCompressor<Room>,
+  blocks: Blocks,
+  see: See,
+): AsyncGenerator<Uint8Array> {
+  const { rooms } = compressor
+  const onTheirWay = new Queue<{ room: Room; compressed: Promise<Uint8Array> }>()
   let checksum = 0
   let size = 0
-  try {
-    yield HEADER
-    for await (const block of blocks) {
+  const readAll = async () => {
+    for await (const block of blocks(() => rooms.take())) {
       const bytes = bytesOf(block)
       checksum = crc32(bytes, checksum)
       see(bytes)
       size += block.size
-      const deflated = compressor.compress(block)
+      const compressed = compressor.compress(block)
       // Whoever waits for it gets the error; when nobody does any more, it must not count as unhandled.
-      deflated.catch(() => {})
-      inFlight.push(deflated)
-      if (inFlight.length >= mostInFlight) yield* next()
+      compressed.catch(() => {})
+      onTheirWay.put({ room: block.room, compressed })
     }
-    while (inFlight.length > 0) yield* next()
+  }
+  try {
+    yield HEADER
+    readAll().then(
+      () => onTheirWay.end(),
+      error => onTheirWay.fail(error),
+    )
+    for await (const { room, compressed } of onTheirWay) {
+      yield await compressed
+      rooms.give(room)
+    }
     yield trailer(checksum, size)
   } finally {
     compressor.close()
   }
 }
 
-const deflateAsync = promisify<Buffer, ZlibOptions, Buffer>(deflateRaw)
+const deflateAsync = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw)
 
 /** Node's own zlib, which has threads of its own. */
-function zlibCompressor(level: number): BlockCompressor {
+function zlibCompressor(level: number): BlockCompressor<BlockRoom> {
+  const make = () => ({ input: new Uint8Array(DICTIONARY_SIZE + BLOCK_SIZE) })
+  const rooms = new RoomPool<BlockRoom>(make, availableParallelism() + 1).join()
   return {
-    async compress(block: DeflateBlock): Promise<DeflatedBlock> {
-      const compressed = await deflateAsync(bytesOf(block), {
+    rooms,
+    compress: block =>
+      deflateAsync(bytesOf(block), {
         level,
         finishFlush: block.isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
         chunkSize: BLOCK_SIZE / 2,
         ...(block.dictionarySize > 0 && { dictionary: dictionaryOf(block) }),
-      })
-      return { compressed, buffer: block.buffer }
-    },
-    close() {},
+      }),
+    close: () => rooms.close(),
   }
 }
 

@@ -3,8 +3,13 @@ declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array)
   }
+  class Memory {
+    /** @param limits in pages of 64 KiB */
+    constructor(limits: { initial: number; maximum: number; shared: true })
+    readonly buffer: SharedArrayBuffer
+  }
   class Instance {
-    constructor(module: Module)
+    constructor(module: Module, imports: { env: { memory: Memory } })
     readonly exports: object
   }
 }

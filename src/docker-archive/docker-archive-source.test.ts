@@ -117,9 +117,28 @@ describe('DockerArchiveSource', () => {
     const { document } = await manifestOf(source)
     const [first, second, third] = document.layers
     expect(first).toEqual(third)
-    expect(early).toEqual([document.config.digest, first.digest, second.digest, first.digest])
+    expect(early).toHaveLength(3)
+    expect(new Set(early)).toEqual(new Set([document.config.digest, first.digest, second.digest]))
     expect(events.filter(({ type }) => type === 'layer-ready')).toHaveLength(2)
     expect(events[0]).toMatchObject({ type: 'layers', layers: ids.map(diffID => ({ diffID })) })
+  })
+
+  it('prepares the largest layer first, and gives each as soon as it is ready', async () => {
+    const layers = await Promise.all(
+      [1, 3, 2].map(size => buildLayer({ seed: size, size: size * 1_500_000 })),
+    )
+    const [small, large, middle] = layers.map(layer => digestOf(layer))
+    const ready: Digest[] = []
+    const watching = createContext({
+      emit: event => event.type === 'layer-ready' && ready.push(event.diffID),
+    })
+    await using source = sourceOf(layers, [small, large, middle] as Digest[]).source
+    const early: Digest[] = []
+    for await (const { digest } of source.earlyBlobs(watching)) early.push(digest)
+    expect(ready.at(-1)).toBe(small)
+    const { document } = await manifestOf(source)
+    const stored = document.layers.map(({ digest }: { digest: Digest }) => digest)
+    expect(early.slice(1)).toEqual(ready.map(id => stored[[small, large, middle].indexOf(id)]))
   })
 
   it.each(['auto', 'keep'] as const)(

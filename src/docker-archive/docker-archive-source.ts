@@ -13,6 +13,7 @@ import type { FileSet } from '../tar/file-set.js'
 import { type ArchivePart, checkLayers } from './check-layers.js'
 import { brokenArchive, DockerArchiveError } from './docker-archive-error.js'
 import { LayerCache } from './layer-cache.js'
+import { inOrderOfReadiness, inOrderOfWork } from './layer-order.js'
 import { type PreparedLayer, prepareLayer } from './layers.js'
 import { makeManifest } from './make-manifest.js'
 import { type ImageConfig, type ManifestJsonImage, parseImageConfig, readSmall } from './manifest-json.js'
@@ -43,7 +44,7 @@ export interface DockerArchiveOptions {
 /** The root under which a {@link DockerArchiveSource} gives its only manifest. */
 export const ARCHIVE_ROOT = 'image'
 
-/** How many layers are made ready at once: one is compressed on all cores while the next one is read. */
+/** How many layers are made ready at once: one is compressed on all cores, and the next one where that leaves them idle. */
 const LAYERS_AT_ONCE = 2
 
 /** The layers on their way. */
@@ -124,15 +125,12 @@ export class DockerArchiveSource implements Source {
 
   async *earlyBlobs(context: Context): AsyncIterable<Descriptor> {
     const { bytes } = await this.#readConfig()
-    const { order, prepared, isReading } = await this.#startLayers(context)
+    const { prepared, isReading } = await this.#startLayers(context)
     // Where nothing takes time there is nothing to send early: first it is seen whether the whole image is in place.
     if (!(await isReading)) return
     yield { mediaType: MediaType.dockerConfig, digest: digestOf(bytes), size: bytes.length }
-    for (const { diffID } of order) {
-      const layer = await prepared.get(diffID)
-      if (layer !== undefined)
-        yield { mediaType: MediaType.dockerLayer, digest: layer.digest, size: layer.size }
-    }
+    for await (const { digest, size } of inOrderOfReadiness(prepared))
+      yield { mediaType: MediaType.dockerLayer, digest, size }
   }
 
   /** The layers as they lie in the archive: nothing is compressed. */
@@ -217,8 +215,7 @@ export class DockerArchiveSource implements Source {
       const isReading = new Promise<boolean>(resolve => {
         tellReading = resolve
       })
-      for (const layer of order) {
-        if (prepared.has(layer.diffID)) continue
+      for (const layer of inOrderOfWork(order)) {
         const ready = this.#limit.run(1, () => this.#prepare(layer, context, () => tellReading(true)))
         ready.catch(() => {})
         prepared.set(layer.diffID, ready)
@@ -258,9 +255,11 @@ export class DockerArchiveSource implements Source {
   async #makeManifest(context: Context): Promise<RawManifest> {
     const { bytes } = await this.#readConfig()
     const { order, prepared } = await this.#startLayers(context)
-    const unique = new Map<Digest, PreparedLayer>()
-    for (const [diffID, layer] of prepared) unique.set(diffID, await layer)
-    const layers = order.map(({ diffID }) => unique.get(diffID)).filter(layer => layer !== undefined)
+    const layers: PreparedLayer[] = []
+    for (const { diffID } of order) {
+      const layer = await prepared.get(diffID)
+      if (layer !== undefined) layers.push(layer)
+    }
     return makeManifest(bytes, layers, this.#formatFor(layers, context), this.label)
   }
 
