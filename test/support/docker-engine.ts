@@ -12,15 +12,18 @@ export interface DockerEngine extends AsyncDisposable {
   docker(...parameters: string[]): Promise<RunResult>
   /** The client's environment, for tests that run it themselves. */
   readonly env: Readonly<Record<string, string>>
+  /** The process of `dockerd`. */
+  readonly pid: number
 }
 
 /**
  * Starts an empty Docker Engine. Its containerd is its own too, so an engine that is installed is not touched.
  * Registries at 127.0.0.1 may be plain HTTP.
  *
+ * @param storageDriver how it keeps layers: `vfs` needs nothing of the kernel, and makes a copy of all layers for each
  * @throws Error when it can't start: ask `missingDockerEngine` before
  */
-export async function startDockerEngine(): Promise<DockerEngine> {
+export async function startDockerEngine(storageDriver: 'vfs' | 'overlay2' = 'vfs'): Promise<DockerEngine> {
   const stack = new Cleanup()
   try {
     const folder = stack.use(await temporaryFolder())
@@ -28,13 +31,13 @@ export async function startDockerEngine(): Promise<DockerEngine> {
     const socket = inside('docker.sock')
     // dockerd ends its containerd when it ends well; where it had to be killed, we do.
     stack.defer(() => endContainerd(inside('exec/containerd/containerd.pid')))
-    // No network is touched, and vfs needs nothing of the kernel.
-    const parameters = ['--iptables=false', '--ip6tables=false', '--bridge=none', '--storage-driver=vfs']
+    // No network is touched.
+    const network = ['--iptables=false', '--ip6tables=false', '--bridge=none']
     const places = ['--data-root', inside('data'), '--exec-root', inside('exec'), '--pidfile', inside('pid')]
-    stack.use(
+    const { process } = stack.use(
       await startService(
         'dockerd',
-        [...parameters, ...places, '-H', `unix://${socket}`],
+        [...network, ...places, `--storage-driver=${storageDriver}`, '-H', `unix://${socket}`],
         systemEnvironment(),
         () => answersPing(socket),
       ),
@@ -42,6 +45,7 @@ export async function startDockerEngine(): Promise<DockerEngine> {
     const env = { ...cleanEnvironment(folder.path), DOCKER_HOST: `unix://${socket}` }
     return {
       env,
+      pid: process.pid ?? 0,
       docker: (...given) => run('docker', given, { env }),
       [Symbol.asyncDispose]: () => stack[Symbol.asyncDispose](),
     }

@@ -1,5 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { cleanEnvironment, type RunResult, run } from './run.js'
 import { temporaryFolder } from './temporary-folder.js'
 import { cannotRun, isExecutable, toolPath } from './tools.js'
@@ -23,6 +24,39 @@ export function missingPeer(...peers: Peer[]): string | undefined {
 export function peerPath(peer: Peer): string | undefined {
   const fetched = join(peersFolder(), 'bin', peer)
   return isExecutable(fetched) ? fetched : toolPath(peer)
+}
+
+/**
+ * How to start a tool without the script that `.ci/fetch-peers` puts in front of it, which takes longer to start than
+ * the tool: the program, and the parameters that come first.
+ *
+ * @param path from {@link peerPath}
+ */
+export function launchPeer(path: string): [string, ...string[]] {
+  const system = join(dirname(path), '../root/usr')
+  const program = join(system, 'bin', basename(path))
+  const loader = ['lib64', 'lib'].flatMap(name => entries(join(system, name), /^ld-linux.*\.so/))[0]
+  const libraries = entries(join(system, 'lib'), /-linux-gnu/)[0]
+  if (!isExecutable(program) || loader === undefined || libraries === undefined) return [path]
+  return [loader, '--library-path', libraries, program]
+}
+
+/** The version of the package that `.ci/fetch-peers` took a tool from; undefined for one that is installed. */
+export function fetchedVersion(peer: Peer): string | undefined {
+  const [versions] = entries(peersFolder(), /^versions$/)
+  if (versions === undefined) return undefined
+  return new RegExp(`^${peer} (\\S+)$`, 'm').exec(readFileSync(versions, 'utf8'))?.[1]
+}
+
+/** The paths of what lies in a folder under such names; none when there is no folder. */
+function entries(folder: string, names: RegExp): string[] {
+  try {
+    return readdirSync(folder)
+      .filter(name => names.test(name))
+      .map(name => join(folder, name))
+  } catch {
+    return []
+  }
 }
 
 /** How to run a tool. */
