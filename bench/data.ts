@@ -13,6 +13,8 @@ const ROOTS = ['/usr/lib', '/usr/share', '/usr/bin', '/usr/local', '/opt']
 /** How large the layers are, as parts of the whole: one large one, as most images have. */
 const LAYER_PARTS = [0.45, 0.25, 0.15, 0.1, 0.05]
 const MB = 1e6
+/** The name of the image in an archive. */
+export const ARCHIVE_TAG = 'bench/real:1'
 
 /**
  * A docker-archive with plain layers, made of this machine's own files.
@@ -70,13 +72,21 @@ export async function tinyLayout(folder: string, count: number): Promise<string>
   })
 }
 
-/** A docker-archive of one layer that can't be compressed much: as large as is wanted, and quickly made. */
-export async function randomArchive(folder: string, sizeMB: number): Promise<string> {
-  return await made(join(folder, `random-${sizeMB}.tar`), async temporary => {
-    await writeDockerArchive(temporary, [
-      { layers: [{ seed: 1, size: sizeMB * MB }], repoTags: ['bench/random:1'] },
-    ])
+/**
+ * A docker-archive of plain layers that are quickly made, and that compress to about one half.
+ *
+ * @param sizesMB of the layers
+ */
+export async function randomArchive(folder: string, sizesMB: readonly number[]): Promise<string> {
+  return await made(join(folder, `random-${sizesMB.join('-')}.tar`), async temporary => {
+    const layers = sizesMB.map((sizeMB, number) => ({ seed: number + 1, size: Math.round(sizeMB * MB) }))
+    await writeDockerArchive(temporary, [{ layers, repoTags: [ARCHIVE_TAG] }])
   })
+}
+
+/** How large the layers of an image are that has so many MB. */
+export function layerSizesMB(sizeMB: number): number[] {
+  return LAYER_PARTS.map(part => sizeMB * part)
 }
 
 /** Makes something under another name first, unless it is there. */
@@ -93,10 +103,10 @@ async function made(path: string, make: (temporary: string) => Promise<void>): P
 async function writeLayers(folder: string, sizeMB: number): Promise<string[]> {
   const files = regularFiles(ROOTS)
   const names: string[] = []
-  for (const [number, part] of LAYER_PARTS.entries()) {
+  for (const [number, layerMB] of layerSizesMB(sizeMB).entries()) {
     const list = join(folder, 'list')
     const chosen: string[] = []
-    for (let left = sizeMB * MB * part; left > 0; ) {
+    for (let left = layerMB * MB; left > 0; ) {
       const { value, done } = await files.next()
       if (done === true) break
       chosen.push(value.path)
@@ -141,7 +151,7 @@ async function packArchive(folder: string, layers: readonly string[], target: st
   const config = configOf(diffIDs.map(({ digest }) => digest))
   const configName = `${digestOf(config).slice(7)}.json`
   await writeFile(join(folder, configName), config)
-  const manifest = [{ Config: configName, RepoTags: ['bench/real:1'], Layers: layers }]
+  const manifest = [{ Config: configName, RepoTags: [ARCHIVE_TAG], Layers: layers }]
   await writeFile(join(folder, 'manifest.json'), JSON.stringify(manifest))
   await ended('tar', ['-cf', target, '-C', folder, ...layers, configName, 'manifest.json'])
 }

@@ -1,6 +1,6 @@
-import { execFileSync } from 'node:child_process'
 import { cpus, release, totalmem, type } from 'node:os'
 import type { Tool } from './tools.js'
+import { versionOf } from './versions.js'
 
 /** What results depend on. */
 export interface Machine {
@@ -14,12 +14,10 @@ export interface Machine {
 
 /** Describes this machine and what was compared on it. @param node that runs regctl */
 export function describeMachine(tools: readonly Tool[], node: string): Machine {
-  const versions: Record<string, string> = { node: firstLine(node, ['--version']) }
-  for (const { name, program, parametersFor } of tools) {
-    // The start file comes first in what regctl is run with.
-    const start = name === 'regctl' ? (parametersFor('copy', '', '')?.slice(0, 1) ?? []) : []
-    const ask = name === 'skopeo' || name === 'regctl' ? '--version' : 'version'
-    versions[name] = firstLine(program, [...start, ask])
+  const versions: Record<string, string> = { node: versionOf(node, ['--version']) ?? 'unknown' }
+  for (const { name, launch, askVersion, version } of tools) {
+    const [program, ...first] = launch
+    versions[name] = version ?? versionOf(program, [...first, ...askVersion]) ?? 'unknown'
   }
   const [{ model = '' } = {}] = cpus()
   return {
@@ -28,14 +26,5 @@ export function describeMachine(tools: readonly Tool[], node: string): Machine {
     cores: cpus().length,
     memoryGB: Math.round(totalmem() / 1e9),
     versions,
-  }
-}
-
-function firstLine(program: string, parameters: readonly string[]): string {
-  try {
-    const text = execFileSync(program, parameters, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-    return /\d+\.\d+(\.\d+)?/.exec(text)?.[0] ?? 'unknown'
-  } catch {
-    return 'unknown'
   }
 }

@@ -4,21 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.js'
-import { formatResults, type Results, type Row } from './table.js'
-import { findTools, type Tool } from './tools.js'
-import { type BenchOptions, type Trial, type Workload, workloads } from './workloads.js'
-
-const HELP = `Compares regctl with crane, skopeo and oras, as far as they are installed (.ci/fetch-peers fetches them).
-
-  --rows A,B      only these rows: ${workloads.map(({ id }) => id).join(', ')}
-  --tools A,B     only these tools: regctl, crane, skopeo, oras
-  --runs N        how often each tool does each piece of work, in turns (3)
-  --size MB       of the large image, uncompressed (1180)
-  --blob MB       of the one large blob (500)
-  --node FILE     what runs regctl (this Node)
-  --data FOLDER   keeps the images that are made of this machine's files
-  --out FOLDER    writes results.md and results.json there
-`
+import { formatReadme } from './readme.js'
+import { addResults, type Results, type Row, readResults, resultsJson } from './results.js'
+import { runMemory, runWorkload } from './run.js'
+import { measureStarts } from './starts.js'
+import { formatResults } from './table.js'
+import { findTools } from './tools.js'
+import { workloads } from './workloads.js'
 
 const { values } = parseArgs({
   options: {
@@ -27,55 +19,77 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '3' },
     size: { type: 'string', default: '1180' },
     blob: { type: 'string', default: '500' },
+    large: { type: 'string', default: '5000' },
     node: { type: 'string', default: process.execPath },
+    nodes: { type: 'string', default: `${process.execPath},24` },
     data: { type: 'string', default: join(tmpdir(), 'regctl-bench') },
     out: { type: 'string' },
+    readme: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
+
+const options = { dataFolder: values.data, sizeMB: Number(values.size), blobMB: Number(values.blob) }
+const compared = workloads(options)
+const comparedIds = compared.flatMap(({ rows }) => rows.map(({ id }) => id))
+const USUAL = [...comparedIds, 'startup', 'memory']
+
+const HELP = `Compares regctl with crane, skopeo, oras and the Docker Engine, as far as they are installed (.ci/fetch-peers fetches
+the first three), and shows which of its goals are met.
+
+  --rows A,B      only these rows: ${USUAL.join(', ')}; or memory-large, which takes minutes and 20 GB of
+                  the disk; or all
+  --tools A,B     only these tools: regctl, crane, skopeo, oras, docker
+  --runs N        how often each tool does each piece of work, in turns (3)
+  --size MB       of the large image, uncompressed (1180)
+  --blob MB       of the one large blob (500)
+  --large MB      of the image of memory-large, uncompressed (5000)
+  --node FILE     what runs regctl (this Node)
+  --nodes A,B     what start-up is measured on: programs, or versions which npx gets (this Node, and 24)
+  --data FOLDER   keeps the images that are made of this machine's files
+  --out FOLDER    writes results.md and results.json there; rows that are there already and were not measured now stay
+  --readme FOLDER measures nothing, and prints what the README has of the results there
+`
+
 if (values.help) process.stdout.write(HELP)
+else if (values.readme !== undefined) await printReadme(values.readme)
 else await main()
 
 async function main(): Promise<void> {
-  const options = { dataFolder: values.data, sizeMB: Number(values.size), blobMB: Number(values.blob) }
+  const wanted = new Set(
+    values.rows === 'all' ? [...USUAL, 'memory-large'] : (values.rows?.split(',') ?? USUAL),
+  )
   const tools = findTools(values.node, values.tools?.split(','))
-  const chosen = values.rows?.split(',')
   const rows: Row[] = []
-  for (const workload of workloads.filter(({ id }) => chosen?.includes(id) ?? true)) {
-    rows.push(await runRow(workload, tools, options, Number(values.runs)))
+  for (const workload of compared) {
+    rows.push(...(await runWorkload(workload, tools, wanted, Number(values.runs))))
   }
-  const results: Results = {
+  const starts = wanted.has('startup') ? await measureStarts(values.nodes.split(','), tools, values.data) : []
+  const regctl = tools.find(({ name }) => name === 'regctl')
+  const memory = regctl ? await runMemory(regctl, wanted, options, Number(values.large)) : []
+  const now: Results = {
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(tools, values.node),
     sizeMB: options.sizeMB,
     blobMB: options.blobMB,
     rows,
+    starts,
+    memory,
   }
+  if (values.out === undefined) {
+    process.stdout.write(formatResults(now))
+    return
+  }
+  const results = addResults(await readResults(values.out), now, comparedIds)
   const table = formatResults(results)
   process.stdout.write(table)
-  if (values.out === undefined) return
   await mkdir(values.out, { recursive: true })
   await writeFile(join(values.out, 'results.md'), table)
-  await writeFile(join(values.out, 'results.json'), `${JSON.stringify(results, undefined, 2)}\n`)
+  await writeFile(join(values.out, 'results.json'), resultsJson(results))
 }
 
-/** The tools take turns, so that a busy moment of the machine hits all of them alike. */
-async function runRow(
-  workload: Workload,
-  tools: readonly Tool[],
-  options: BenchOptions,
-  runs: number,
-): Promise<Row> {
-  const { id, title } = workload
-  const trials: Record<string, Trial[]> = {}
-  for (let round = 0; round < runs; round++) {
-    for (const tool of tools.filter(one => workload.suits(one))) {
-      const trial = await workload.run(tool, options)
-      process.stderr.write(`${id} ${tool.name}: ${trial.seconds.toFixed(2)} s\n`)
-      const known = trials[tool.name] ?? []
-      known.push(trial)
-      trials[tool.name] = known
-    }
-  }
-  return { id, title, trials }
+async function printReadme(folder: string): Promise<void> {
+  const results = await readResults(folder)
+  if (results === undefined) throw new Error(`There are no results in ${folder}`)
+  process.stdout.write(formatReadme(results, folder))
 }

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { peakDiskUsageMB } from './disk.js'
+import { childrenOf, cpuSecondsOf, forgetPeakMemory, peakMemoryMB } from './proc.js'
 
 /** What one run of a command took. */
 export interface Measurement {
@@ -7,18 +8,25 @@ export interface Measurement {
   seconds: number
   /** Of all its processes, user and system, in seconds. */
   cpuSeconds: number
-  /** The most resident memory of the process that was started, in MB; undefined where the system doesn't tell. */
+  /** The most resident memory of one process, in MB; undefined where the system doesn't tell. */
   peakMB: number | undefined
+  /** The most that lay in {@link Command.folders}, in MB; undefined where there are none. */
+  diskMB?: number
 }
 
 /** A command to measure. */
 export interface Command {
-  program: string
+  /** The program, and the parameters that always come first. */
+  launch: readonly [string, ...string[]]
   parameters: readonly string[]
   /** The whole environment. */
   env: Readonly<Record<string, string>>
   /** A file that is piped into it with `cat`. */
   stdinFile?: string
+  /** A process that works for the command: its CPU time is added, and the memory is its own. */
+  daemon?: number
+  /** Where it keeps files that are of no use to anybody afterwards. */
+  folders?: readonly string[]
 }
 
 /** How often the memory of a running process is looked at. The system keeps its maximum: only the last look counts. */
@@ -34,9 +42,11 @@ const TIMED_PIPE = `TIMEFORMAT='${MARK} %R %U %S'; file=$1; shift; time cat "$fi
  * @throws Error when it fails, with what it wrote
  */
 export async function measure(command: Command): Promise<Measurement> {
-  const { program, parameters, stdinFile, env } = command
+  const { launch, parameters, stdinFile, env, daemon, folders } = command
   const script = stdinFile === undefined ? ['-c', TIMED, 'bench'] : ['-c', TIMED_PIPE, 'bench', stdinFile]
-  const child = spawn('bash', [...script, program, ...parameters], {
+  if (daemon !== undefined) forgetPeakMemory(daemon)
+  const cpuBefore = daemon === undefined ? 0 : cpuSecondsOf(daemon)
+  const child = spawn('bash', [...script, ...launch, ...parameters], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })
@@ -44,37 +54,33 @@ export async function measure(command: Command): Promise<Measurement> {
   child.stderr.on('data', chunk => {
     text += chunk
   })
-  let peakKB: number | undefined
+  const started = () => (child.pid === undefined ? [] : childrenOf(child.pid))
+  let peakMB: number | undefined
   const look = setInterval(() => {
-    for (const pid of child.pid === undefined ? [] : childrenOf(child.pid)) {
-      peakKB = Math.max(peakKB ?? 0, peakOf(pid)) || undefined
+    for (const pid of daemon === undefined ? started() : [daemon]) {
+      peakMB = Math.max(peakMB ?? 0, peakMemoryMB(pid) ?? 0) || undefined
     }
   }, LOOK_EVERY_MS)
+  const end = new AbortController()
+  const disk = folders && peakDiskUsageMB(folders, started, end.signal)
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once('error', reject)
     child.once('close', resolve)
+  }).finally(() => {
+    clearInterval(look)
+    end.abort()
   })
-  clearInterval(look)
   const times = new RegExp(`^${MARK} (\\S+) (\\S+) (\\S+)$`, 'm').exec(text)
-  if (code !== 0 || times === null) throw new Error(`${program} ${parameters.join(' ')} failed:\n${text}`)
+  if (code !== 0 || times === null) {
+    throw new Error(`${launch.join(' ')} ${parameters.join(' ')} failed:\n${text}`)
+  }
   const [seconds = 0, user = 0, system = 0] = times.slice(1).map(Number)
-  return { seconds, cpuSeconds: user + system, peakMB: peakKB === undefined ? undefined : peakKB / 1024 }
-}
-
-function childrenOf(pid: number): number[] {
-  return procFile(`${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number)
-}
-
-function peakOf(pid: number): number {
-  return Number(/^VmHWM:\s+(\d+) kB/m.exec(procFile(`${pid}/status`))?.[1] ?? 0)
-}
-
-/** Empty for a process that has ended, and on systems without such files. */
-function procFile(name: string): string {
-  try {
-    return readFileSync(`/proc/${name}`, 'utf8')
-  } catch {
-    return ''
+  const cpuOfDaemon = daemon === undefined ? 0 : cpuSecondsOf(daemon) - cpuBefore
+  return {
+    seconds,
+    cpuSeconds: user + system + cpuOfDaemon,
+    peakMB,
+    ...(disk !== undefined && { diskMB: await disk }),
   }
 }
 
