@@ -12,6 +12,7 @@ const newestSource = [
   'scripts',
   'package.json',
   'package-lock.json',
+  'oclif.manifest.json',
   'tsconfig.json',
   'tsconfig.build.json',
 ]

@@ -42,7 +42,17 @@ function regctl(compiled) {
     import { main } from '${compiled}/cli/main.js'
     import pjson from '${root}package.json'
     const loaders = { ${loaders.join(',\n')} }
-    export const run = (parameters, root) => main(parameters, { root, pjson, loaders })`
+    const outlines = () => JSON.parse(${JSON.stringify(JSON.stringify(outlines()))})
+    export const run = (parameters, root) =>
+      main(parameters, { root, pjson, outlines: outlines(), loaders })`
+}
+
+/** What each start has to know of each command: see CommandOutline. */
+function outlines() {
+  const { commands } = JSON.parse(readFileSync(`${root}oclif.manifest.json`, 'utf8'))
+  return Object.values(commands).map(
+    ({ description, examples, flags, isESM, relativePath, ...outline }) => outline,
+  )
 }
 
 /** @param {string} compiled */

@@ -1,4 +1,5 @@
-// Writes oclif.manifest.json, from which help and flags are known without loading every command.
+// Writes oclif.manifest.json, from which help and flags are known without loading every command, and builds with it.
+import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { Plugin } from '@oclif/core'
@@ -13,3 +14,4 @@ const plugin = new Plugin({
 })
 await plugin.load()
 writeFileSync(`${root}oclif.manifest.json`, `${JSON.stringify(plugin.manifest, undefined, 2)}\n`)
+spawnSync(process.execPath, [`${root}scripts/build.js`], { stdio: 'inherit' })

@@ -34,10 +34,51 @@ const CHANGES = [
     to: "(0, node_fs_1.readFileSync)(path, 'utf8')",
   },
   {
-    // Besides this answer, the package runs programs of Windows.
+    // It asks whether this is Windows' Linux, which nothing here depends on. Besides that answer, its package runs programs.
     module: '@oclif/core/lib/util/os.js',
-    from: "(await import('wsl-utils')).isWsl",
-    to: "(await import('is-wsl')).default",
+    from: "(await import('wsl-utils')).isWsl ? 'wsl' : (0, node_os_1.platform)()",
+    to: 'process.platform',
+  },
+  {
+    // Only Windows' help speaks of the shell: the file of users is not read for it.
+    module: '@oclif/core/lib/util/os.js',
+    from: '?? (0, node_os_1.userInfo)().shell?.split(node_path_1.default.sep)?.pop()',
+    to: '',
+  },
+  {
+    module: '@oclif/core/lib/config/config.js',
+    from: "(0, node_os_1.arch)() === 'ia32' ? 'x86' : (0, node_os_1.arch)()",
+    to: "process.arch === 'ia32' ? 'x86' : process.arch",
+  },
+  {
+    // An error, which takes longer to make, is not thrown for a file that few have.
+    module: '@oclif/core/lib/util/fs.js',
+    from: 'async function safeReadJson(path, useCache = true) {',
+    to: '$& if (!(0, node_fs_1.existsSync)(path)) return;',
+  },
+  {
+    // A copy of a command would have all that its help says, which is not read before it is asked for.
+    module: '@oclif/core/lib/config/config.js',
+    from: '{ ...command, hidden, id: aliasWithDefaultTopicSeparator }',
+    to: 'Object.assign(Object.create(command), { hidden, id: aliasWithDefaultTopicSeparator })',
+  },
+  {
+    // The version is written without a stream, and with it without what shows colours and spinners.
+    module: '@oclif/core/lib/main.js',
+    from: 'ux_1.ux.stdout(config.userAgent)',
+    to: 'writeLine(config.userAgent)',
+  },
+  {
+    module: '@oclif/core/lib/main.js',
+    from: /$/,
+    to: `
+      function writeLine (text) {
+        try {
+          require('node:fs').writeSync(1, text + '\\n')
+        } catch {
+          process.stdout.write(text + '\\n')
+        }
+      }`,
   },
   {
     // HTTP/2 is not spoken, and brings TLS with it.

@@ -1,14 +1,5 @@
-import { type Plugin, run } from '@oclif/core'
-import { type CommandLoaders, ProgramPlugin } from './program-plugin.js'
-
-/** What the program is made of. */
-export interface ProgramParts {
-  /** The folder of package.json, absolute. */
-  root: string
-  /** What package.json has. */
-  pjson: Plugin['pjson']
-  loaders: CommandLoaders
-}
+import { run } from '@oclif/core'
+import { type ProgramParts, ProgramPlugin } from './program-plugin.js'
 
 /**
  * Runs the command line and sets the process's exit code.
