@@ -2,11 +2,12 @@ import { readdirSync } from 'node:fs'
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import type { Readable } from 'node:stream'
+import { type Chunks, chunksOf } from '../content/chunks.js'
 import { quoted } from '../content/printable.js'
 import { systemCodeOf } from '../errors.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
 import { requireCleanName } from '../tar/member-name.js'
-import { rangeStream, readRange } from '../tar/range-stream.js'
+import { rangeAccess, rangeStream, readRange } from '../tar/range-stream.js'
 import { TarError } from '../tar/tar-error.js'
 
 /**
@@ -43,6 +44,16 @@ class FolderFileSet implements FileSet {
       file.close().catch(() => {})
     })
     return stream
+  }
+
+  async *chunks(name: string, from = 0): Chunks {
+    const file = await this.#openFile(name)
+    try {
+      const { size } = await file.stat()
+      yield* chunksOf(rangeAccess(file, 0, size, join(this.label, name)), from)
+    } finally {
+      await file.close()
+    }
   }
 
   async read(name: string, from: number, length: number): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Chunks } from './chunks.js'
 import type { Descriptor } from './descriptor.js'
 import type { Digest } from './digest.js'
 import type { CopyEvent } from './events.js'
@@ -42,6 +43,12 @@ export interface Source extends AsyncDisposable {
    * @throws RegctlError of kind `not-found` when the blob is not there
    */
   openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable>
+
+  /**
+   * The same for those who work on one chunk after another and keep none, which costs less. Throws, as it is read, what
+   * {@link Source.openBlob} throws. Absent where that does as well.
+   */
+  blobChunks?(descriptor: Descriptor, context: Context, from?: number): Chunks
 
   /**
    * Takes note that the bytes of a blob turned out wrong (rule R247). Absent where they would be the same again: in a file.
@@ -112,6 +119,9 @@ export interface BlobContent {
    * @param options `unverified` for a caller that checks the bytes itself, so that they are hashed once
    */
   open(from?: number, options?: { unverified?: boolean }): Promise<Readable>
+
+  /** The same for those who work on one chunk after another and keep none. Absent where {@link BlobContent.open} does as well. */
+  chunks?(from?: number, options?: { unverified?: boolean }): Chunks
 }
 
 /**

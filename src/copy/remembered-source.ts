@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { blobChunksOf, type Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
@@ -28,6 +29,10 @@ export class RememberedSource implements Source {
 
   openBlob(descriptor: Descriptor, context: Context, from?: number): Promise<Readable> {
     return this.#base.openBlob(descriptor, context, from)
+  }
+
+  blobChunks(descriptor: Descriptor, context: Context, from?: number): Chunks {
+    return blobChunksOf(this.#base, descriptor, context, from)
   }
 
   rejectBlob(digest: Digest, context: Context): boolean {

@@ -1,3 +1,4 @@
+import { blobChunksOf, countChunks, verifyChunks } from '../content/chunks.js'
 import { countStream } from '../content/count-stream.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { BlobContent, Context, Sink, Source } from '../content/store.js'
@@ -34,17 +35,20 @@ export async function transferBlob(
  * @param target the label of the sink, for the events
  */
 function blobContent(source: Source, descriptor: Descriptor, target: string, context: Context): BlobContent {
+  const what = `blob ${descriptor.digest} of ${source.label}`
+  const isChecked = (from: number, { unverified = false }: { unverified?: boolean }) =>
+    from === 0 && !unverified && source.hasVerified?.(descriptor.digest) !== true
+  const tell = (offset: number) => context.emit({ type: 'blob-progress', target, descriptor, offset })
   return {
     descriptor,
     origin: source,
-    open: async (from = 0, { unverified = false } = {}) => {
+    open: async (from = 0, options = {}) => {
       const input = await source.openBlob(descriptor, context, from)
-      const isVerified = from === 0 && !unverified && source.hasVerified?.(descriptor.digest) !== true
-      const what = `blob ${descriptor.digest} of ${source.label}`
-      const content = isVerified ? verifyStream(input, descriptor, what) : input
-      return countStream(content, from, offset => {
-        context.emit({ type: 'blob-progress', target, descriptor, offset })
-      })
+      return countStream(isChecked(from, options) ? verifyStream(input, descriptor, what) : input, from, tell)
+    },
+    chunks: (from = 0, options = {}) => {
+      const input = blobChunksOf(source, descriptor, context, from)
+      return countChunks(isChecked(from, options) ? verifyChunks(input, descriptor, what) : input, from, tell)
     },
   }
 }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf } from '../content/digest.js'
 import type { ImageFile } from '../content/image-file.js'
@@ -132,6 +133,13 @@ export class DirSource implements Source {
     const what = `blob ${descriptor.digest} in ${this.label}`
     const { name } = await this.#checkFile(blobFile(descriptor.digest), descriptor, what)
     return await this.#files.open(name, from)
+  }
+
+  async *blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    checkSignal(context)
+    const what = `blob ${descriptor.digest} in ${this.label}`
+    const { name } = await this.#checkFile(blobFile(descriptor.digest), descriptor, what)
+    yield* this.#files.chunks(name, from)
   }
 
   async statBlob(digest: Digest, context: Context): Promise<number | undefined> {

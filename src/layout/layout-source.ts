@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, digestOf, isDigest } from '../content/digest.js'
 import type { ImageFile } from '../content/image-file.js'
@@ -146,15 +147,26 @@ export class LayoutSource implements Source {
    * @throws RegctlError `missing-blob` or `size-mismatch`
    */
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
+    const inline = await this.#inlineData(descriptor, context)
+    if (inline !== undefined) return Readable.from([inline.subarray(from)], { objectMode: false })
+    return await this.#files.open(blobPath(descriptor.digest), from)
+  }
+
+  async *blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    const inline = await this.#inlineData(descriptor, context)
+    if (inline === undefined) yield* this.#files.chunks(blobPath(descriptor.digest), from)
+    else yield inline.subarray(from)
+  }
+
+  /** What stands in the descriptor of a blob that has no file; undefined when there is a file, which has the right size. */
+  async #inlineData(descriptor: Descriptor, context: Context): Promise<Buffer | undefined> {
     checkSignal(context)
-    const what = `blob ${descriptor.digest} in ${this.label}`
-    const path = blobPath(descriptor.digest)
-    if ((await this.#files.stat(path)) === undefined) {
+    if ((await this.#files.stat(blobPath(descriptor.digest))) === undefined) {
       const inline = inlineData(descriptor)
-      if (inline !== undefined) return Readable.from([inline.subarray(from)], { objectMode: false })
+      if (inline !== undefined) return inline
     }
-    await this.#checkBlob(descriptor, what)
-    return await this.#files.open(path, from)
+    await this.#checkBlob(descriptor, `blob ${descriptor.digest} in ${this.label}`)
+    return undefined
   }
 
   async statBlob(digest: Digest, context: Context): Promise<number | undefined> {

@@ -3,6 +3,7 @@ import { InterruptedError } from '../errors.js'
 import { WORTH_KEEPING_BYTES } from '../files/partial-file.js'
 import type { RepositoryAccess } from './access.js'
 import { headBlob } from './blobs.js'
+import type { OpenUpload } from './open-uploads.js'
 import { RegistryError } from './registry-error.js'
 import { BodySourceError, discard, headerOf, isSuccess } from './send.js'
 import {
@@ -29,6 +30,9 @@ import {
 } from './upload-session.js'
 import { UploadSource } from './upload-source.js'
 
+/** Up to this size it takes longer to wait for the registry's word than to read what it may not need. */
+const READ_BEFORE_ASKED_BYTES = 256 * 1024
+
 /**
  * Uploads a blob by POST and one PUT (distribution-spec, POST then PUT; rules R38 to R46), or has it mounted from another
  * repository of the registry (Mounting a blob from another repository; rules R63 to R67).
@@ -45,15 +49,19 @@ export async function uploadBlob(
   mountFrom: string | undefined,
   context: Context,
 ): Promise<'copied' | 'mounted'> {
-  const { digest } = blob.descriptor
+  const { digest, size } = blob.descriptor
   const operation = `push of blob ${digest} to ${repository.label}`
-  const first =
-    mountFrom === undefined ? undefined : await tryMount(repository, digest, mountFrom, operation, context)
-  if (first === 'mounted') return 'mounted'
   const source = new UploadSource(blob)
-  const limit = repository.client.uploadLimits.of(repository.registry)
-  const memory = await rememberUpload(repository, blob, context)
+  let memory: OpenUpload | undefined
   try {
+    // A mount from elsewhere will mostly do; one from the repository itself asks whether the blob is there.
+    const isLikelySent = mountFrom === undefined || mountFrom === repository.name
+    if (isLikelySent && size <= READ_BEFORE_ASKED_BYTES) source.prepare()
+    const first =
+      mountFrom === undefined ? undefined : await tryMount(repository, digest, mountFrom, operation, context)
+    if (first === 'mounted') return 'mounted'
+    const limit = repository.client.uploadLimits.of(repository.registry)
+    memory = await rememberUpload(repository, blob, context)
     await new BlobUpload({ repository, blob, source, limit, memory, operation, context }).run(first)
     return 'copied'
   } finally {
@@ -107,8 +115,9 @@ class BlobUpload {
   }
 
   async #start(): Promise<UploadSession> {
-    const { repository, blob, operation, context } = this.#work
+    const { repository, blob, source, operation, context } = this.#work
     this.#patience.begin()
+    source.prepare()
     return await startUpload(repository, blob.descriptor.digest, operation, context)
   }
 

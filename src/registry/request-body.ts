@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import { BodySourceError, type RegistryRequest } from './send.js'
 import type { StallClock } from './stall.js'
 
@@ -29,7 +30,7 @@ export async function openRequestBody(request: RegistryRequest, clock: StallCloc
   if (request.body === undefined) return { body: null, headers: {}, failure }
   const { length, open } = request.body
   const headers = { 'content-length': String(length) }
-  let source: Readable | Uint8Array
+  let source: Chunks | Uint8Array
   try {
     source = await open()
   } catch (error) {
@@ -38,23 +39,21 @@ export async function openRequestBody(request: RegistryRequest, clock: StallCloc
   if (source instanceof Uint8Array && source.length <= PIECE_BYTES) {
     return { body: Buffer.from(source.buffer, source.byteOffset, source.length), headers, failure }
   }
-  const pieces = source instanceof Readable ? readPieces(source, failure) : [source]
+  const pieces = source instanceof Uint8Array ? [source] : noting(source, failure)
   const body = Readable.from(wind(pieces, request, clock))
   // The failure reaches undici too; when that has given up already, nobody else listens.
   body.on('error', () => {})
-  if (source instanceof Readable) {
-    const stream = source
-    body.once('close', () => stream.destroy())
-  }
   return { body, headers, failure }
 }
 
-/** The source may fail before anybody reads from it, and may never be read at all. */
-function readPieces(source: Readable, failure: { error?: unknown }): AsyncIterable<Uint8Array> {
-  source.on('error', error => {
+async function* noting(source: Chunks, failure: { error?: unknown }): AsyncGenerator<Buffer> {
+  try {
+    // undici keeps what it is given until the socket has taken it.
+    for await (const chunk of source) yield Buffer.from(chunk)
+  } catch (error) {
     failure.error ??= error
-  })
-  return source.iterator()
+    throw error
+  }
 }
 
 async function* wind(

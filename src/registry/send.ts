@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Context } from '../content/store.js'
 import type { Scope } from './scope.js'
 
@@ -19,7 +20,7 @@ export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 export interface RequestBody {
   /** In bytes; becomes Content-Length. */
   readonly length: number
-  open(): Promise<Readable | Uint8Array>
+  open(): Promise<Chunks | Uint8Array>
 }
 
 /** One request, as it passes from sender to sender. */

@@ -1,14 +1,13 @@
-import { Readable } from 'node:stream'
 import type { BlobContent } from '../content/store.js'
 import { sizeMismatch } from '../content/verify.js'
 import type { RequestBody } from './send.js'
 
-/** A stream over the blob, and how far it has been read. */
+/** One pass over the blob, and how far it has come. */
 interface Reading {
-  readonly stream: Readable
-  readonly chunks: AsyncIterator<Buffer>
+  readonly next: () => Promise<Buffer | undefined>
+  readonly end: () => void
   offset: number
-  /** What was read and is not yet taken. */
+  /** What was read and is not yet taken. It is valid, since nothing was asked for after it. */
   rest: Buffer | undefined
   /** A request that has not taken all of its bytes may still be reading. */
   isTaken: boolean
@@ -26,6 +25,20 @@ export class UploadSource {
     this.#blob = blob
   }
 
+  /** Begins to read, while the registry is asked where to send it to. What fails is told to the request that reads on. */
+  prepare(): void {
+    if (this.#reading?.isTaken === false && this.#reading.offset === 0) return
+    const { next, ...rest } = this.#begin(0)
+    let first: Promise<Buffer | undefined> | undefined = next()
+    first.catch(() => {})
+    const afterFirst = () => {
+      const chunk = first ?? next()
+      first = undefined
+      return chunk
+    }
+    this.#reading = { ...rest, next: afterFirst }
+  }
+
   /**
    * The body of a request: `length` bytes from `from` on.
    *
@@ -33,41 +46,52 @@ export class UploadSource {
    */
   body(from: number, length: number, told: (offset: number) => void): RequestBody {
     const open = async () => {
-      const reading = await this.#readingAt(from)
+      const reading = this.#readingAt(from)
       reading.isTaken = true
-      return Readable.from(this.#take(reading, length, told))
+      return this.#take(reading, length, told)
     }
     return { length, open }
   }
 
   /** Ends the reading. */
   close(): void {
-    this.#reading?.stream.destroy()
+    this.#reading?.end()
     this.#reading = undefined
   }
 
-  async #readingAt(from: number): Promise<Reading> {
+  #readingAt(from: number): Reading {
     const present = this.#reading
     if (present !== undefined && !present.isTaken && present.offset === from) return present
-    this.close()
-    const stream = await this.#blob.open(from)
-    // It may fail while no request is reading: that is told to the next one that does.
-    stream.on('error', () => {})
-    const chunks = stream[Symbol.asyncIterator]() as AsyncIterator<Buffer>
-    this.#reading = { stream, chunks, offset: from, rest: undefined, isTaken: false }
+    this.#reading = this.#begin(from)
     return this.#reading
+  }
+
+  #begin(from: number): Reading {
+    this.close()
+    const chunks = chunksFrom(this.#blob, from)
+    const next = async () => {
+      const { done, value } = await chunks.next()
+      return done === true ? undefined : value
+    }
+    // It ends as soon as what it waits for has come; nobody waits for that.
+    const end = () => void chunks.return().catch(() => {})
+    return { next, end, offset: from, rest: undefined, isTaken: false }
   }
 
   async *#take(reading: Reading, length: number, told: (offset: number) => void): AsyncGenerator<Buffer> {
     const end = reading.offset + length
     while (reading.offset < end) {
-      const chunk = reading.rest ?? (await this.#next(reading))
+      const chunk = reading.rest ?? (await reading.next())
       if (chunk === undefined) throw this.#wrongSize(`${reading.offset}`)
       const room = end - reading.offset
-      const piece = chunk.length > room ? chunk.subarray(0, room) : chunk
+      let piece = chunk.length > room ? chunk.subarray(0, room) : chunk
       reading.rest = chunk.length > room ? chunk.subarray(room) : undefined
       reading.offset += piece.length
-      if (reading.offset === this.#blob.descriptor.size) await this.#checkEnd(reading)
+      if (reading.offset === this.#blob.descriptor.size) {
+        // Its memory is used again by what comes after it, if anything does.
+        piece = Buffer.from(piece)
+        await this.#checkEnd(reading)
+      }
       // What reads on may come as soon as the last bytes are out.
       if (reading.offset === end) reading.isTaken = false
       told(reading.offset)
@@ -75,19 +99,18 @@ export class UploadSource {
     }
   }
 
-  /** A stream from an offset on is not verified: the least that is seen is that it goes on where it should end. */
+  /** Bytes from an offset on are not verified: the least that is seen is that they go on where they should end. */
   async #checkEnd(reading: Reading): Promise<void> {
-    const more = reading.rest ?? (await this.#next(reading))
+    const more = reading.rest ?? (await reading.next())
     if (more !== undefined) throw this.#wrongSize(`at least ${reading.offset + more.length}`)
-  }
-
-  async #next({ chunks }: Reading): Promise<Buffer | undefined> {
-    const next = await chunks.next()
-    return next.done === true ? undefined : next.value
   }
 
   #wrongSize(found: string): Error {
     const { descriptor, origin } = this.#blob
     return sizeMismatch(`blob ${descriptor.digest} of ${origin.label}`, descriptor.size, found)
   }
+}
+
+async function* chunksFrom(blob: BlobContent, from: number): AsyncGenerator<Buffer, void, undefined> {
+  yield* blob.chunks?.(from) ?? (await blob.open(from))
 }

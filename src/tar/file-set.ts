@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Digest } from '../content/digest.js'
 import type { RandomAccess } from '../content/random-access.js'
 
@@ -29,6 +30,9 @@ export interface FileSet extends AsyncDisposable {
    * @throws as {@link stat}, and `missing-file` (kind `corrupt`) when it is not there
    */
   open(name: string, from?: number): Promise<Readable>
+
+  /** The same, one chunk after another. */
+  chunks(name: string, from?: number): Chunks
 
   /**
    * Reads up to `length` bytes at an offset: fewer at the end of the file.

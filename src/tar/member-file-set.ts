@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { type Chunks, chunksOf } from '../content/chunks.js'
 import { quoted } from '../content/printable.js'
 import type { RandomAccess } from '../content/random-access.js'
 import type { FileSet, FileSetEntry, SpooledFile } from './file-set.js'
@@ -42,6 +43,13 @@ export class MemberFileSet<Content> implements FileSet {
     const found = await this.#require(name)
     this.#reader.size(found)
     return this.#reader.open(found.content, from)
+  }
+
+  async *chunks(name: string, from = 0): Chunks {
+    const found = await this.#require(name)
+    this.#reader.size(found)
+    const access = this.#reader.access?.(found.content)
+    yield* access === undefined ? this.#reader.open(found.content, from) : chunksOf(access, from)
   }
 
   async read(name: string, from: number, length: number): Promise<Uint8Array> {

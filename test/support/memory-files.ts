@@ -27,6 +27,10 @@ export class MemoryFiles implements FileSet {
     return Readable.from([this.#bytes(name).subarray(from)], { objectMode: false })
   }
 
+  async *chunks(name: string, from = 0): AsyncGenerator<Buffer> {
+    yield Buffer.from(this.#bytes(name).subarray(from))
+  }
+
   async read(name: string, from: number, length: number): Promise<Uint8Array> {
     return this.#bytes(name).subarray(from, from + length)
   }
