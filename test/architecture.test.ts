@@ -26,7 +26,9 @@ const MAY_IMPORT: Record<string, readonly string[]> = {
   layout: [...BASE, 'content', 'files', 'tar', 'compression', 'archive'],
   'docker-archive': [...BASE, 'content', 'files', 'tar', 'compression', 'archive'],
   convert: [...BASE, 'content', 'files', 'compression'],
-  registry: [...BASE, 'content', 'files', 'credentials', 'config'],
+  // One exchange over one connection: it knows no registry.
+  http: BASE,
+  registry: [...BASE, 'content', 'files', 'credentials', 'config', 'http'],
   // The heart of it: copying knows no particular store.
   copy: [...BASE, 'content'],
   server: [...BASE, 'content', 'files'],

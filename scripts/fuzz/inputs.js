@@ -52,6 +52,11 @@ const TEXTS = [
   ['header', 'Sat, 21 Nov 2026 08:00:00 GMT'],
   ['url', 'https://store.example:8443/u/1?X-Amz-Signature=a&b=c#d'],
   ['url', 'registry.example/v2/a/blobs/uploads/1?_state=x'],
+  ['answer', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 5\r\nA: b\r\n\r\nhello'],
+  [
+    'answer',
+    'HTTP/1.1 202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n5;x=y\r\nhello\r\nA\r\n0123456789\r\n0\r\nT: 1\r\n\r\n',
+  ],
   ['range', 'bytes=100-200'],
   [
     'settings',

@@ -6,6 +6,8 @@ import { Writable } from 'node:stream'
 import { parseRegistriesConf } from '../../dist/config/registries-conf.js'
 import { parsePlatform } from '../../dist/content/platform.js'
 import { parseDockerConfig } from '../../dist/credentials/docker-config.js'
+import { HttpError } from '../../dist/http/http-error.js'
+import { ResponseParser } from '../../dist/http/response-parser.js'
 import {
   copy,
   createContext,
@@ -111,6 +113,7 @@ const READERS = {
   url: ['Location', 'realm', 'urls'].map(
     purpose => text => resolveServerUrl(text, endpoint.base, endpoint, purpose, policy),
   ),
+  answer: [(_text, bytes) => readAnswer(bytes)],
   range: [text => parseRange(text, 150), text => parseContentRange(text)],
   settings: [(_text, bytes) => parseDockerConfig(bytes, 'it')],
   toml: [text => parseRegistriesConf(text, 'it')],
@@ -122,12 +125,22 @@ const READERS = {
   ],
 }
 
+/** Reads an answer in two pieces, as a socket might give it. */
+function readAnswer(bytes) {
+  const parser = new ResponseParser('GET', { head: () => {}, data: () => {}, end: () => {} })
+  const half = bytes.length >> 1
+  for (const piece of [bytes.subarray(0, half), bytes.subarray(half)])
+    if (!parser.isComplete) parser.add(piece)
+  if (!parser.isComplete) parser.end()
+}
+
 /** Errors that the library means to throw are what is wanted. */
 async function unlessRefused(use) {
   try {
     await use()
   } catch (error) {
-    if (!(error instanceof RegctlError || error instanceof UnsafeUrlError)) throw error
+    const isMeant = [RegctlError, UnsafeUrlError, HttpError].some(type => error instanceof type)
+    if (!isMeant) throw error
     if (/[\x00-\x1f\x7f]/.test(error.message))
       throw new Error(`an error with control characters: ${JSON.stringify(error.message)}`)
   }

@@ -103,15 +103,19 @@ export function verifyBytes(bytes: Uint8Array, expected: Expected, what: string)
 }
 
 /**
- * Reads a stream to its end into memory.
+ * Reads to the end into memory. What is given may use its memory again for the next chunk.
  *
  * @param limitBytes the most that is taken; named for the message, since whatever is parsed in memory has a cap
  * @throws ContentError `too-large` as soon as there is more
  */
-export async function readLimited(input: Readable, limitBytes: number, what: string): Promise<Buffer> {
+export async function readLimited(
+  input: AsyncIterable<Buffer>,
+  limitBytes: number,
+  what: string,
+): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     size += chunk.length
     if (size > limitBytes) {
       throw new ContentError(`${what} is larger than the ${limitBytes} bytes that are read of it`, {
@@ -119,7 +123,7 @@ export async function readLimited(input: Readable, limitBytes: number, what: str
         code: 'too-large',
       })
     }
-    chunks.push(chunk)
+    chunks.push(Buffer.from(chunk))
   }
   return Buffer.concat(chunks, size)
 }

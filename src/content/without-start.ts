@@ -1,9 +1,7 @@
-import type { Readable } from 'node:stream'
-
-/** The chunks of a stream without its first bytes, where a source can't begin later. Consumes the stream. */
-export async function* withoutStart(input: Readable, count: number): AsyncGenerator<Buffer> {
+/** The bytes without the first of them, where a source can't begin later. Consumes what it is given. */
+export async function* withoutStart(input: AsyncIterable<Buffer>, count: number): AsyncGenerator<Buffer> {
   let left = count
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     if (left >= chunk.length) left -= chunk.length
     else {
       yield left === 0 ? chunk : chunk.subarray(left)

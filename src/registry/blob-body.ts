@@ -7,6 +7,7 @@ import type { Context } from '../content/store.js'
 import { withoutStart } from '../content/without-start.js'
 import { type RepositoryAccess, responseError, sendTo } from './access.js'
 import { RegistryError } from './registry-error.js'
+import { bodyFrom, type ResponseBody, streamOf } from './response-body.js'
 import { contentLengthOf, discard, headerOf, type RegistryRequest, type RegistryResponse } from './send.js'
 
 /** The most times that a store is asked whose address the registry told, and which then denies it (rule R34). */
@@ -15,7 +16,7 @@ const MAXIMUM_REDIRECTIONS = 3
 /** What a server sent of a blob. */
 export interface BlobBody {
   /** The bytes from where they were asked for, not verified. */
-  readonly stream: Readable
+  readonly chunks: ResponseBody
   /** It says that they are compressed once more, which is mostly not true (rule R13). */
   readonly isEncoded: boolean
   /** The registry says that it gives parts of it as well. */
@@ -34,7 +35,7 @@ export interface BlobRequest {
  * Opens a blob from a byte offset on (distribution-spec, Pulling blobs; rules R32 to R36). Where the registry doesn't
  * understand the range, it is asked for all of it, and the start is thrown away.
  *
- * @returns the bytes as they come, not verified; the caller destroys the stream when it stops early
+ * @returns the bytes as they come, not verified; the caller destroys them when it stops early
  */
 export async function openBlobOnce(
   repository: RepositoryAccess,
@@ -44,11 +45,11 @@ export async function openBlobOnce(
 ): Promise<BlobBody> {
   const { from, decode } = asked
   if (from > 0 && from >= descriptor.size)
-    return { stream: Readable.from([]), isEncoded: false, givesRanges: false }
+    return { chunks: Readable.from([]), isEncoded: false, givesRanges: false }
   const start = decode ? 0 : from
   let { request, response } = await requestBlob(repository, descriptor.digest, start, context)
   if (start > 0 && !isRangeOf(response, start) && (response.status === 206 || response.status === 416)) {
-    response.body.on('error', () => {}).destroy()
+    response.body.destroy()
     ;({ request, response } = await requestBlob(repository, descriptor.digest, 0, context))
   }
   return bodyOf(request, response, descriptor, asked)
@@ -67,8 +68,8 @@ export function bodyOf(
 ): BlobBody {
   const isEncoded = /^(?:x-)?gzip$/i.test(headerOf(response, 'content-encoding') ?? '')
   if (response.status === 206 && from > 0) {
-    if (isRangeOf(response, from)) return { stream: response.body, isEncoded, givesRanges: !isEncoded }
-    response.body.on('error', () => {}).destroy()
+    if (isRangeOf(response, from)) return { chunks: response.body, isEncoded, givesRanges: !isEncoded }
+    response.body.destroy()
     throw badRange(request, response, from)
   }
   if (response.status !== 200) {
@@ -76,10 +77,11 @@ export function bodyOf(
     throw responseError(request, response, { missing: 'the blob was' })
   }
   refusePage(request, response, descriptor)
-  const whole = decode && isEncoded ? joinStreams(response.body, createGunzip()) : response.body
-  const stream = from === 0 ? whole : Readable.from(withoutStart(whole, from), { objectMode: false })
+  const whole = decode && isEncoded ? joinStreams(streamOf(response.body), createGunzip()) : response.body
+  const end = (error?: Error) => whole.destroy(error)
+  const chunks = from === 0 ? whole : bodyFrom(withoutStart(whole, from), end)
   const givesRanges = !isEncoded && /^bytes$/i.test(headerOf(response, 'accept-ranges') ?? '')
-  return { stream, isEncoded, givesRanges }
+  return { chunks, isEncoded, givesRanges }
 }
 
 /**
@@ -94,7 +96,7 @@ export async function openBlobRange(
   { digest }: Descriptor,
   context: Context,
   { from, to, attempts }: { from: number; to: number; attempts: number | undefined },
-): Promise<Readable> {
+): Promise<ResponseBody> {
   const { request, response } = await sendTo(
     repository,
     {
@@ -108,7 +110,7 @@ export async function openBlobRange(
     context,
   )
   if (isRangeOf(response, from) && contentLengthOf(response) === to - from) return response.body
-  response.body.on('error', () => {}).destroy()
+  response.body.destroy()
   if (response.status === 206) throw badRange(request, response, from)
   throw responseError(request, response)
 }
@@ -165,7 +167,7 @@ function refusePage(request: RegistryRequest, response: RegistryResponse, descri
   const type = headerOf(response, 'content-type') ?? ''
   const isPage = /^text\/html\b/i.test(type) && !/html/i.test(descriptor.mediaType)
   if (!isPage || contentLengthOf(response) === descriptor.size) return
-  response.body.on('error', () => {}).destroy()
+  response.body.destroy()
   throw new RegistryError(request.operation, {
     kind: 'corrupt',
     code: 'something-else',

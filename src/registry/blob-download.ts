@@ -11,42 +11,42 @@ import { openBlobAnywhere } from './foreign-layer.js'
 import { explainNetworkError } from './network-error.js'
 import { PARALLEL_FROM_BYTES, ParallelDownload } from './parallel-download.js'
 import { RegistryError } from './registry-error.js'
+import type { ResponseBody } from './response-body.js'
 
 /** After so many breaks without a byte in between, a download fails (rule R245). */
 const MAXIMUM_BREAKS = 5
 
 /**
- * Opens a blob from a byte offset on. When it breaks off, the rest is asked for at the registry and the stream goes
- * on where it stopped (rules R34, R245, R249). A large one may come over several connections, see {@link ParallelDownload}.
+ * Opens a blob from a byte offset on. When it breaks off, the rest is asked for at the registry and it goes on
+ * where it stopped (rules R34, R245, R249). A large one may come over several connections, see {@link ParallelDownload}.
  *
  * @param doubts what is known of blobs whose bytes were wrong
- * @returns the bytes as they come, not verified; the caller destroys the stream when it stops early
- * @throws RegistryError `not-found` or `denied`; as the stream's error `broken-download` of kind `network`
+ * @returns the bytes as they come, not verified; the caller destroys them when it stops early
+ * @throws RegistryError `not-found` or `denied`; while they are read `broken-download` of kind `network`
  */
-export async function openBlob(
+export async function readBlob(
   repository: RepositoryAccess,
   descriptor: Descriptor,
   context: Context,
   from: number,
   doubts = new BlobDoubts(),
-): Promise<Readable> {
+): Promise<ResponseBody> {
   const download = new Download(repository, descriptor, context, from, doubts)
   await download.open()
-  const whole = Readable.from(download.read())
-  whole.once('close', () => download.close())
-  return whole
+  return download
 }
 
 /** A download under way, over as many requests as it takes. */
-class Download {
+class Download implements ResponseBody {
   readonly #operation: string
   #offset: number
-  #part: BlobBody | undefined
+  #opened: BlobBody = { chunks: Readable.from([]), isEncoded: false, givesRanges: false }
   #breaks = 0
   /** Undefined while one connection does. */
   #parallel: ParallelDownload | undefined
   /** Several connections were tried, to no good end. */
   #isNarrowed = false
+  #isClosed = false
 
   constructor(
     private readonly repository: RepositoryAccess,
@@ -63,18 +63,26 @@ class Download {
   async open(): Promise<void> {
     const { repository, descriptor, context, doubts } = this
     const asked = { from: this.#offset, decode: doubts.isDecoded(descriptor.digest) }
-    this.#part = await openBlobAnywhere(repository, descriptor, context, asked)
-    // The connection may break before anybody reads: that is told to the first who does.
-    this.#part.stream.on('error', () => {})
-    if (this.#part.isEncoded) doubts.noteEncoded(descriptor.digest)
+    this.#opened = await openBlobAnywhere(repository, descriptor, context, asked)
+    if (this.#isClosed) this.#opened.chunks.destroy()
+    if (this.#opened.isEncoded) doubts.noteEncoded(descriptor.digest)
   }
 
-  close(): void {
+  destroy(error?: Error): void {
+    this.#isClosed = true
     this.#parallel?.close()
-    this.#part?.stream.destroy()
+    this.#opened.chunks.destroy(error)
   }
 
-  async *read(): AsyncGenerator<Buffer> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, undefined> {
+    try {
+      yield* this.#read()
+    } finally {
+      this.destroy()
+    }
+  }
+
+  async *#read(): AsyncGenerator<Buffer> {
     let chunks = this.#chunks()
     for (;;) {
       // A yield within the try would take an error of the reader, thrown in here, for a break of the connection.
@@ -88,6 +96,7 @@ class Download {
       }
       if (cause === undefined && this.#offset >= this.descriptor.size) return
       if (cause === undefined && this.#parallel?.isNarrowed === true) await this.open()
+      else if (this.#isClosed) throw cause ?? new Error('the download was ended')
       else await this.#recover(cause)
       chunks = this.#chunks()
     }
@@ -97,8 +106,8 @@ class Download {
     this.#isNarrowed ||= this.#parallel?.isNarrowed === true
     this.#parallel?.close()
     this.#parallel = this.#isNarrowed ? undefined : this.#inParallel()
-    if (this.#parallel && this.#part) return this.#parallel.read(this.#part.stream, this.#offset)
-    return (this.#part?.stream ?? Readable.from([]))[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+    const { chunks } = this.#opened
+    return this.#parallel?.read(chunks, this.#offset) ?? chunks[Symbol.asyncIterator]()
   }
 
   /** Undefined where one connection has to do. */
@@ -106,7 +115,7 @@ class Download {
     const { repository, descriptor, context, doubts } = this
     const { digest, size } = descriptor
     const isLarge = size - this.#offset >= PARALLEL_FROM_BYTES
-    if (!isLarge || this.#part?.givesRanges !== true || !doubts.isTrusted(digest)) return undefined
+    if (!isLarge || this.#opened.givesRanges !== true || !doubts.isTrusted(digest)) return undefined
     const open = async (from: number, to: number, isLast: boolean) => {
       doubts.notePieced(digest)
       return await openBlobRange(repository, descriptor, context, {
@@ -125,7 +134,7 @@ class Download {
     if (cause instanceof RegctlError) throw cause
     const isDamaged = systemCodeOf(cause)?.startsWith('Z_') === true
     // What is said to be compressed once more, and has ended well, is shorter than the blob because it is (rule R13).
-    if (isDamaged || (cause === undefined && this.#part?.isEncoded === true)) {
+    if (isDamaged || (cause === undefined && this.#opened.isEncoded === true)) {
       const what = `blob ${descriptor.digest} of ${repository.label}`
       throw sizeMismatch(what, descriptor.size, `${this.#offset}`)
     }

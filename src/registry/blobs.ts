@@ -45,7 +45,7 @@ export async function statBlob(
   // Some caches answer HEAD with a length of 0 whatever it is.
   if (status.state === 'present' && status.size !== undefined && status.size > 0) return status.size
   const { request, response } = await requestBlob(repository, digest, 0, context)
-  response.body.on('error', () => {}).destroy()
+  response.body.destroy()
   if (response.status === 404) return undefined
   const size = contentLengthOf(response)
   if (response.status !== 200 || size === undefined) throw responseError(request, response)

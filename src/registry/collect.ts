@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import { ContentError } from '../content/content-error.js'
 import { readLimited } from '../content/verify.js'
 import { ERROR_BODY_LIMIT_BYTES } from './error-body.js'
@@ -24,7 +25,7 @@ export function withCollectedBodies(next: Send): Send {
     const what = `the answer to ${request.operation}`
     const announced = contentLengthOf(response)
     if (announced !== undefined && announced > limit) {
-      response.body.on('error', () => {}).destroy()
+      response.body.destroy()
       throw new ContentError(`${what} has ${announced} bytes; at most ${limit} are read`, {
         kind: 'corrupt',
         code: 'too-large',
@@ -35,7 +36,7 @@ export function withCollectedBodies(next: Send): Send {
 }
 
 /** The start of an error's body. That it breaks off matters to nobody: the status is known. */
-async function readStart(body: NodeJS.ReadableStream): Promise<Buffer> {
+async function readStart(body: Chunks): Promise<Buffer> {
   const chunks: Buffer[] = []
   let size = 0
   try {

@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, isDigest } from '../content/digest.js'
 import { parseManifest } from '../content/manifest.js'
@@ -6,9 +5,10 @@ import type { Context, RawManifest } from '../content/store.js'
 import { messageOf, RegctlError } from '../errors.js'
 import type { RepositoryAccess } from './access.js'
 import type { BlobDoubts } from './blob-doubts.js'
-import { openBlob } from './blob-download.js'
+import { readBlob } from './blob-download.js'
 import { statBlob } from './blobs.js'
 import { getManifest, statManifest } from './manifests.js'
+import { bodyFrom, type ResponseBody } from './response-body.js'
 
 /** A mirror of a repository. */
 export interface MirrorAccess extends RepositoryAccess {
@@ -68,31 +68,31 @@ export class MirroredReads {
   }
 
   /** When a mirror breaks off and doesn't come back, the next place goes on where it stopped. */
-  async openBlob(descriptor: Descriptor, context: Context, from: number): Promise<Readable> {
+  async readBlob(descriptor: Descriptor, context: Context, from: number): Promise<ResponseBody> {
     const { digest } = descriptor
     const opened = await this.#ask(digest, context, async (place, position) => {
       return { position, body: await this.#open(place, position, descriptor, context, from) }
     })
     this.#readFrom.set(digest, opened.position)
     if (opened === undefined || this.#isOrigin(opened.position)) return opened.body
-    const current = { body: opened.body }
-    const whole = Readable.from(this.#readOn(opened.position, current, descriptor, context, from), {
-      objectMode: false,
+    const current = { body: opened.body, isClosed: false }
+    const chunks = this.#readOn(opened.position, current, descriptor, context, from)
+    return bodyFrom(chunks, error => {
+      current.isClosed = true
+      current.body.destroy(error)
     })
-    whole.once('close', () => current.body.destroy())
-    return whole
   }
 
   async *#readOn(
     position: number,
-    current: { body: Readable },
+    current: { body: ResponseBody; isClosed: boolean },
     descriptor: Descriptor,
     context: Context,
     from: number,
   ): AsyncGenerator<Buffer> {
     let offset = from
     for (let at = position; ; ) {
-      const chunks = current.body[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+      const chunks = current.body[Symbol.asyncIterator]()
       try {
         for (;;) {
           const next = await chunks.next()
@@ -101,7 +101,7 @@ export class MirroredReads {
           yield next.value
         }
       } catch (error) {
-        if (this.#isOrigin(at) || context.signal.aborted) throw error
+        if (this.#isOrigin(at) || context.signal.aborted || current.isClosed) throw error
         this.#report(at, error, context)
         at++
         const place = this.#places[at]
@@ -117,9 +117,9 @@ export class MirroredReads {
     descriptor: Descriptor,
     context: Context,
     from: number,
-  ): Promise<Readable> {
+  ): Promise<ResponseBody> {
     const doubts = this.#isOrigin(position) ? this.#doubts : undefined
-    return await openBlob(place, descriptor, context, from, doubts)
+    return await readBlob(place, descriptor, context, from, doubts)
   }
 
   /** Whose bytes were wrong is not asked for that blob again, and the next place is (rules R157, R247). */

@@ -1,9 +1,10 @@
 import { messageOf, systemCodeOf } from '../errors.js'
+import { HEAD_LIMIT_BYTES } from '../http/head.js'
+import { HttpError } from '../http/http-error.js'
+import { StallError } from '../http/stall-clock.js'
 import { INTERNAL_ADDRESS_CODE } from './addresses.js'
-import { HEADER_LIMIT_BYTES } from './connection-pool.js'
 import { sanitize } from './error-body.js'
 import type { Endpoint } from './send.js'
-import { StallError } from './stall.js'
 import { CertificateError, explainTlsError } from './tls-error.js'
 
 /** What a failure without an answer means. */
@@ -18,13 +19,12 @@ export interface NetworkFailure {
   isReset: boolean
 }
 
-const RESET = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
-/** Of the system and of undici, with what they mean. Of answers and bodies {@link StallError} tells. */
+const RESET = new Set(['ECONNRESET', 'EPIPE', 'HTTP_CLOSED'])
+/** With what they mean. Of answers and bodies {@link StallError} tells. */
 const TIMEOUT = new Map([
   ['ETIMEDOUT', 'timed out'],
-  ['UND_ERR_CONNECT_TIMEOUT', 'there was no connection in time'],
-  // Undici's own limit for an answer is in force for proxies alone.
-  ['UND_ERR_HEADERS_TIMEOUT', 'the proxy did not answer in time'],
+  ['HTTP_CONNECT_TIMEOUT', 'there was no connection in time'],
+  ['HTTP_PROXY_TIMEOUT', 'the proxy did not answer in time'],
 ])
 const REFUSED_HINT = 'Check that a registry runs there, and its port'
 const ROUTE_HINT = 'Check the network; where it needs a proxy, name that in HTTPS_PROXY'
@@ -33,14 +33,14 @@ const CLOSED_HINT =
 const STALL_HINT = 'Where the registry needs longer, give it with `--stall-timeout`'
 
 const PROXY_HINTS = new Map([
-  ['407', 'Put user name and password for the proxy into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT'],
-  ['403', 'The proxy does not let this host through; where it is reached without, name it in NO_PROXY'],
-  ['502', 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
-  ['503', 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
+  [407, 'Put user name and password for the proxy into HTTPS_PROXY: http://NAME:PASSWORD@HOST:PORT'],
+  [403, 'The proxy does not let this host through; where it is reached without, name it in NO_PROXY'],
+  [502, 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
+  [503, 'The proxy does not reach this host; where it is reached without, name it in NO_PROXY'],
 ])
 
 /**
- * Tells from the error of a socket or of undici what happened (rules R153, R237).
+ * Tells from the error of a connection what happened (rules R153, R237).
  *
  * @param endpoint the registry that was to be reached: its files have the name that it was called by
  */
@@ -61,7 +61,7 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
     const where = asked.host === url.host ? '' : `at ${asked.host}: `
     return final(`failed: ${where}${tls.text}`, tls.code, tls.hint)
   }
-  const proxied = /^Proxy response \((\d{3})\)/.exec(messageOf(telling))?.[1]
+  const proxied = telling instanceof HttpError ? telling.status : undefined
   if (proxied !== undefined)
     return final(`failed: the proxy answered ${proxied}`, 'proxy', PROXY_HINTS.get(proxied))
   if (code === INTERNAL_ADDRESS_CODE)
@@ -87,13 +87,10 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
   if (timeout !== undefined) return again(`failed: ${timeout}`, 'timeout', ROUTE_HINT)
   if (RESET.has(code) || /terminated|other side closed|aborted|premature close/i.test(messageOf(error)))
     return again('failed: the connection was closed', 'connection-reset', CLOSED_HINT, { isReset: true })
-  if (code === 'UND_ERR_HEADERS_OVERFLOW')
-    return final(`failed: the answer has more than ${HEADER_LIMIT_BYTES / 1024} KiB of headers`, 'bad-answer')
-  // The parser's errors have no code where the very first line is wrong.
-  if (code.startsWith('HPE_') || (telling instanceof Error && telling.name === 'HTTPParserError'))
+  if (code === 'HTTP_HEAD_TOO_LARGE')
+    return final(`failed: the answer has more than ${HEAD_LIMIT_BYTES / 1024} KiB of headers`, 'bad-answer')
+  if (code === 'HTTP_MALFORMED')
     return again('failed: what came is no HTTP', 'bad-answer', REFUSED_HINT, once)
-  if (code.startsWith('UND_ERR_RES_'))
-    return again('failed: the answer broke off or was malformed', 'bad-answer', CLOSED_HINT)
   if (code === 'EHOSTUNREACH' || code === 'ENETUNREACH')
     return again('failed: the host cannot be reached', 'unreachable', ROUTE_HINT, once)
   return final(
@@ -102,7 +99,7 @@ export function explainNetworkError(error: unknown, url: URL, endpoint?: Endpoin
   )
 }
 
-/** The most telling code: undici wraps the socket's error, and Node wraps one error for each address. */
+/** The most telling code: Node wraps one error for each address. */
 function codeOf(error: unknown): string {
   return systemCodeOf(deepest(error)) ?? systemCodeOf(error) ?? ''
 }

@@ -1,5 +1,5 @@
-import type { Readable } from 'node:stream'
 import { DownloadLine } from './download-line.js'
+import type { ResponseBody } from './response-body.js'
 
 /** When several connections are used for one blob, and how. Bytes and milliseconds. */
 export interface ParallelSettings {
@@ -37,7 +37,7 @@ const PARTS_AHEAD = 2
  * @param isLast nothing is asked otherwise if this fails, so that it is worth several attempts
  * @returns those bytes and no others; rejects when the registry does not give them
  */
-export type OpenRange = (from: number, to: number, isLast: boolean) => Promise<Readable>
+export type OpenRange = (from: number, to: number, isLast: boolean) => Promise<ResponseBody>
 
 /** Some bytes of the blob, which one request brings. */
 interface Part {
@@ -46,7 +46,8 @@ interface Part {
   received: number
   /** What came and was not read yet. */
   chunks: Buffer[]
-  stream: Readable | undefined
+  /** What brings it. */
+  source: ResponseBody | undefined
   isBroken: boolean
   isLastTry: boolean
 }
@@ -99,8 +100,8 @@ export class ParallelDownload {
    * @param first has the bytes from there on
    * @throws the error of `first` as long as it is alone
    */
-  async *read(first: Readable, from: number): AsyncGenerator<Buffer> {
-    const chunks = first[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>
+  async *read(first: ResponseBody, from: number): AsyncGenerator<Buffer> {
+    const chunks = first[Symbol.asyncIterator]()
     const began = performance.now()
     const receivedBefore = this.#line.receivedBytes
     let offset = from
@@ -123,8 +124,8 @@ export class ParallelDownload {
     this.#next = offset
     this.#stepBegan = performance.now()
     const part = this.#addPart()
-    part.stream = first
-    void this.#run(part, async () => await this.#fill(part, chunks, true))
+    part.source = first
+    void this.#run(part, async () => await this.#fill(part, { [Symbol.asyncIterator]: () => chunks }, true))
     this.#startMore()
     yield* this.#deliver()
   }
@@ -171,7 +172,7 @@ export class ParallelDownload {
 
   #addPart(): Part {
     const end = Math.min(this.#next + this.#settings.partBytes, this.#size)
-    const state = { chunks: [], stream: undefined, isBroken: false, isLastTry: false }
+    const state = { chunks: [], source: undefined, isBroken: false, isLastTry: false }
     const part: Part = { end, received: this.#next, ...state }
     this.#line.hold(this.#settings.partBytes)
     this.#next = end
@@ -181,18 +182,16 @@ export class ParallelDownload {
 
   #drop(part: Part): void {
     this.#line.release(this.#settings.partBytes)
-    if (part.received < part.end) part.stream?.destroy()
+    if (part.received < part.end) part.source?.destroy()
     part.chunks = []
   }
 
   #ask(part: Part): void {
     void this.#run(part, async () => {
-      const stream = await this.#open(part.received, part.end, part.isLastTry)
-      // Its error is seen by whoever reads it, and it may be that nobody does.
-      stream.on('error', () => {})
-      part.stream = stream
-      if (this.#isClosed) stream.destroy()
-      else await this.#fill(part, stream as AsyncIterable<Buffer>, false)
+      const source = await this.#open(part.received, part.end, part.isLastTry)
+      part.source = source
+      if (this.#isClosed) source.destroy()
+      else await this.#fill(part, source, false)
     })
   }
 
@@ -213,7 +212,8 @@ export class ParallelDownload {
   async #fill(part: Part, chunks: AsyncIterable<Buffer>, isEndless: boolean): Promise<void> {
     for await (const chunk of chunks) {
       const piece = chunk.subarray(0, part.end - part.received)
-      part.chunks.push(piece)
+      // It waits longer than until the next one.
+      part.chunks.push(Buffer.from(piece))
       part.received += piece.length
       this.#received += piece.length
       this.#adapt()

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { type Referrer, referrerOf } from '../content/referrer.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import type { ClientAccess, RepositoryAccess } from './access.js'
 import { BlobDoubts } from './blob-doubts.js'
-import { openBlob } from './blob-download.js'
+import { readBlob } from './blob-download.js'
 import { uploadBlob } from './blob-upload.js'
 import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
@@ -16,6 +17,7 @@ import { type DeadMirrors, type MirrorAccess, MirroredReads } from './mirrors.js
 import { forgetReferrer } from './referrer-removal.js'
 import { listReferrers } from './referrers.js'
 import { recordReferrer } from './referrers-fallback.js'
+import { type ResponseBody, streamOf } from './response-body.js'
 import { listTags } from './tags.js'
 
 /** Up to this size it takes longer to ask for a blob than to send it. */
@@ -142,8 +144,16 @@ export class Repository implements Store, RepositoryAccess {
   }
 
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
-    if (this.#mirrors !== undefined) return await this.#mirrors.openBlob(descriptor, context, from)
-    return await openBlob(this, descriptor, context, from, this.#doubts)
+    return streamOf(await this.#readBlob(descriptor, context, from))
+  }
+
+  async *blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    yield* await this.#readBlob(descriptor, context, from)
+  }
+
+  async #readBlob(descriptor: Descriptor, context: Context, from: number): Promise<ResponseBody> {
+    if (this.#mirrors !== undefined) return await this.#mirrors.readBlob(descriptor, context, from)
+    return await readBlob(this, descriptor, context, from, this.#doubts)
   }
 
   rejectBlob(digest: Digest, context: Context): boolean {

@@ -40,8 +40,8 @@ test.each([
   ['ECONNREFUSED', 2, 'connection refused after 2 attempts'],
   ['EAI_AGAIN', 5, 'the name server did not answer after 5 attempts'],
   ['ETIMEDOUT', 5, 'timed out after 5 attempts'],
-  ['UND_ERR_CONNECT_TIMEOUT', 5, 'there was no connection in time after 5 attempts'],
-  ['UND_ERR_HEADERS_TIMEOUT', 5, 'the proxy did not answer in time after 5 attempts'],
+  ['HTTP_CONNECT_TIMEOUT', 5, 'there was no connection in time after 5 attempts'],
+  ['HTTP_PROXY_TIMEOUT', 5, 'the proxy did not answer in time after 5 attempts'],
 ])('R153, R237: %s is tried %i times and told as "%s"', async (code, attempts, text) => {
   const { send, request, seen } = retry([systemError(code)])
   await expect(send(request)).rejects.toMatchObject({

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Readable } from 'node:stream'
 import type { Chunks } from '../content/chunks.js'
 import type { Context } from '../content/store.js'
+import type { ResponseBody } from './response-body.js'
 import type { Scope } from './scope.js'
 
 /** How a registry's host is reached. Decided once for the life of a client (rules R149, R151). */
@@ -65,8 +65,8 @@ export interface RegistryResponse {
   readonly headers: IncomingHttpHeaders
   /** What answered, after redirects. */
   readonly url: URL
-  /** Must be consumed or destroyed; ended already when `bytes` holds the content. */
-  readonly body: Readable
+  /** Must be consumed or destroyed, which ends the connection unless everything has come; ended already when `bytes` holds the content. */
+  readonly body: ResponseBody
   /** The content when it was asked for by `collectLimitBytes`, or the start of it when the status is an error. */
   readonly bytes: Buffer
   /** How many times the request was sent. */
@@ -106,12 +106,25 @@ export function contentLengthOf(response: RegistryResponse): number | undefined 
   return Number.isSafeInteger(length) ? length : undefined
 }
 
+/** The most that is read of a body which is of no interest, so that its connection can be used again. */
+const DRAINED_BYTES = 64 * 1024
+
 /** Ends a response whose body is of no interest. A short one is read so that its connection can be used again. */
 export function discard(response: RegistryResponse): void {
-  response.body.on('error', () => {})
-  const length = contentLengthOf(response)
-  if (length === undefined || length <= 64 * 1024) response.body.resume()
+  if ((contentLengthOf(response) ?? 0) <= DRAINED_BYTES) drain(response.body)
   else response.body.destroy()
+}
+
+/** Reads a body to its end in the background, when it is short. */
+export function drain(body: ResponseBody): void {
+  const read = async () => {
+    let size = 0
+    for await (const chunk of body) {
+      size += chunk.length
+      if (size > DRAINED_BYTES) break
+    }
+  }
+  read().catch(() => {})
 }
 
 /** Whether a status says that it was done (rules R22, R38). */

@@ -1,17 +1,19 @@
 import { once, setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
-import { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
 import { systemCodeOf } from '../errors.js'
+import { HttpClient } from '../http/client.js'
+import type { Answer } from '../http/exchange.js'
+import { RequestSourceError } from '../http/http-error.js'
+import { OutgoingBody } from '../http/outgoing-body.js'
+import type { Destination } from '../http/socket.js'
+import { DEFAULT_STALL_TIMEOUT_MS, StallClock } from '../http/stall-clock.js'
 import { WeightedLimit } from '../limit.js'
 import { guardLookup, isLoopback } from './addresses.js'
 import { answersInClearText } from './clear-text.js'
-import { loadUndici, openPool } from './connection-pool.js'
-import { movedBytesOf, openRequestBody } from './request-body.js'
-import { BodySourceError, type Endpoint, type Method, type Send } from './send.js'
-import { DEFAULT_STALL_TIMEOUT_MS, StallClock, withStallClock } from './stall.js'
+import { movedBytesOf, type OpenedBody, openRequestBody } from './request-body.js'
+import { BodySourceError, drain, type Endpoint, type Method, type Send } from './send.js'
 import { CertificateError, isCertificateCode, isClientCertificateAlert } from './tls-error.js'
 import { inspectTls } from './tls-inspection.js'
 import type { UrlPolicy } from './urls.js'
@@ -43,58 +45,61 @@ interface Demands {
 const CONNECT_TIMEOUT_MS = 15_000
 /** How long a server that closes connections is listened to for the reason. */
 const ALERT_TIMEOUT_MS = 1_000
-const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET'])
+const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'HTTP_CLOSED'])
+
+/** What is sent, of one exchange. */
+interface Sent {
+  method: Method
+  signal: AbortSignal
+  headers: Readonly<Record<string, string>>
+  body: OpenedBody['body']
+  closes: boolean
+}
 
 /**
- * The pools of connections, one for each way in which hosts are connected to: with and without a certificate that counts,
- * with certificates of their own, and hosts that a registry sent us to, whose names may not resolve to internal
- * addresses.
+ * Sends requests, each over a connection to its host that is as it has to be: with and without a certificate that counts,
+ * with certificates of the host's own, and, for hosts that a registry sent us to, to no internal address.
  */
 export class Transport implements AsyncDisposable {
   readonly #options: TransportOptions
   readonly #trust: Trust
-  /** By what is demanded of the connection and by the proxy. Made when first needed. */
-  readonly #pools = new Map<string, Promise<Dispatcher>>()
   /** The hosts that have answered: what they close now is no refusal. */
   readonly #answered = new Set<string>()
   /** For connections, by origin. */
   readonly #rooms = new Map<string, WeightedLimit>()
   readonly #stallTimeoutMs: number
-  readonly #connectTimeoutMs: number
-  readonly #closing = new AbortController()
+  readonly #client: HttpClient
 
   constructor(options: TransportOptions) {
     this.#options = options
     this.#trust = options.trust ?? defaultTrust
     this.#stallTimeoutMs = options.stallTimeoutMs ?? DEFAULT_STALL_TIMEOUT_MS
-    this.#connectTimeoutMs =
+    const connectTimeoutMs =
       this.#stallTimeoutMs === 0 ? CONNECT_TIMEOUT_MS : Math.min(CONNECT_TIMEOUT_MS, this.#stallTimeoutMs)
-    setMaxListeners(0, this.#closing.signal)
+    this.#client = new HttpClient({ connectTimeoutMs })
   }
 
-  /** Sends one request as it is. Errors are those of undici and of the socket, or BodySourceError. */
+  /** Sends one request as it is. Errors are those of {@link HttpClient}, or BodySourceError. */
   readonly send: Send = async request => {
     const { url, endpoint, method, context } = request
     // Every request that is under way listens to it, so there is no telling how many there will be.
     setMaxListeners(0, context.signal)
     const demands = await this.#demandsOn(url, endpoint)
     const clock = new StallClock(this.#stallTimeoutMs)
-    const source = await openRequestBody(request, clock)
-    const isStreamed = source.body instanceof Readable
-    const answerMs = isStreamed ? undefined : clock.answerLimitMs(movedBytesOf(request))
+    const { body, headers } = await openRequestBody(request, clock)
     try {
-      const { statusCode, headers, body } = await this.#exchange(url, demands, clock, answerMs, {
+      const answer = await this.#exchange(url, demands, clock, clock.answerLimitMs(movedBytesOf(request)), {
         method,
         signal: context.signal,
-        headers: { ...request.headers, ...source.headers },
-        body: source.body,
-        ...(request.closes === true && { reset: true }),
+        headers: { ...request.headers, ...headers },
+        body,
+        closes: request.closes === true,
       })
       this.#answered.add(url.host)
-      return { status: statusCode, headers, url, body, bytes: Buffer.alloc(0), attempts: 1 }
+      return { ...answer, url, bytes: Buffer.alloc(0), attempts: 1 }
     } catch (error) {
-      if (source.body instanceof Readable) source.body.destroy()
-      if (source.failure.error !== undefined) throw new BodySourceError(source.failure.error)
+      if (body instanceof OutgoingBody) body.stop()
+      if (error instanceof RequestSourceError) throw new BodySourceError(error.cause)
       throw await this.#explained(error, url, demands, context.signal)
     }
   }
@@ -114,40 +119,42 @@ export class Transport implements AsyncDisposable {
     const demands = { verify: false, guarded: false, tls }
     const clock = new StallClock(this.#stallTimeoutMs)
     try {
-      const limitMs = clock.answerLimitMs(0)
-      const { body } = await this.#exchange(url, demands, clock, limitMs, { method: 'GET', signal })
-      body.on('error', () => {}).resume()
+      const sent = { method: 'GET', signal, headers: {}, body: undefined, closes: false } as const
+      drain((await this.#exchange(url, demands, clock, clock.answerLimitMs(0), sent)).body)
     } catch (error) {
       throw await this.#explained(error, url, demands, signal)
     }
   }
 
-  /** Sends a request through the pool that fits it, by the clock. */
+  /** Sends a request, by the clock. */
   async #exchange(
     url: URL,
     demands: Demands,
     clock: StallClock,
-    answerMs: number | undefined,
-    options: Pick<Dispatcher.RequestOptions, 'headers' | 'body' | 'reset'> & {
-      method: Method
-      signal: AbortSignal
-    },
-  ) {
-    const pool = await this.#poolFor(url, demands)
-    const undici = await loadUndici()
-    const dispatcher = withStallClock(pool, clock, answerMs)
-    const headers = { 'user-agent': this.#options.userAgent, ...options.headers }
-    // undici ends the connection after a HEAD unless told otherwise; most of our requests are just that.
-    const reuse = options.method === 'HEAD' ? { reset: false } : {}
+    answerLimitMs: number,
+    sent: Sent,
+  ): Promise<Answer> {
+    const { closes, signal } = sent
     const send = async () => {
-      options.signal.throwIfAborted()
-      return await undici.request(url, { ...options, ...reuse, headers, dispatcher })
+      signal.throwIfAborted()
+      return await this.#client.send(this.#destinationOf(url, demands), {
+        ...sent,
+        target: `${url.pathname}${url.search}`,
+        headers: {
+          host: url.host,
+          connection: closes ? 'close' : 'keep-alive',
+          'user-agent': this.#options.userAgent,
+          ...sent.headers,
+        },
+        clock,
+        answerLimitMs,
+      })
     }
     // What is uploaded may come from the same host, by a download that has a connection already or needs one: if one waited
     // for the other, neither would ever end.
-    const isUpload = options.body instanceof Readable
-    const answering = isUpload ? send() : withRoom(this.#roomAt(url.origin), clock, send)
-    return await unlessAborted(answering, options.signal)
+    const isUpload = sent.body instanceof OutgoingBody
+    if (isUpload) return await send()
+    return await unlessAborted(withRoom(this.#roomAt(url.origin), clock, send), signal)
   }
 
   #roomAt(origin: string): WeightedLimit {
@@ -174,23 +181,17 @@ export class Transport implements AsyncDisposable {
     }
   }
 
-  async #poolFor(url: URL, demands: Demands): Promise<Dispatcher> {
+  #destinationOf(url: URL, { verify, guarded, tls }: Demands): Destination {
     // A proxy resolves names itself: what they resolve to can't be checked here.
     const proxy = this.#options.proxyFor(url)
-    const { verify, guarded, tls } = demands
-    const key = [verify, guarded && proxy === undefined, tls.id, proxy?.href ?? ''].join(' ')
-    const known = this.#pools.get(key)
-    if (known !== undefined) return await known
-    const made = openPool({
-      connectTimeoutMs: this.#connectTimeoutMs,
+    return {
+      key: [url.origin, verify, guarded && proxy === undefined, tls.id, proxy?.href ?? ''].join(' '),
+      url,
       verify,
       secureContext: tls.context,
       lookup: this.#lookup(guarded),
       proxy,
-      signal: this.#closing.signal,
-    })
-    this.#pools.set(key, made)
-    return await made
+    }
   }
 
   #lookup(guarded: boolean): LookupFunction | undefined {
@@ -223,8 +224,7 @@ export class Transport implements AsyncDisposable {
 
   /** Closes every connection at once. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#closing.abort()
-    await Promise.all([...this.#pools.values()].map(async pool => await (await pool).destroy()))
+    this.#client[Symbol.dispose]()
   }
 }
 
@@ -239,7 +239,7 @@ async function withRoom<T>(room: WeightedLimit, clock: StallClock, send: () => P
   })
 }
 
-/** undici hears of an abort once there is a connection, which may never be. */
+/** Whoever waits for room does not listen to the signal. */
 async function unlessAborted<T>(answering: Promise<T>, signal: AbortSignal): Promise<T> {
   const settled = new AbortController()
   const aborted = once(signal, 'abort', { signal: settled.signal })

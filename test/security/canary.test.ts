@@ -93,10 +93,12 @@ test('the secrets of these tests do reach those for whom they are', async () => 
 })
 
 test('R219: nor where regctl itself breaks down with a request under way', async () => {
-  const code = `import { subscribe } from 'node:diagnostics_channel'
-subscribe('undici:client:sendHeaders', ({ headers }) => {
-  if (/authorization/i.test(headers)) setImmediate(() => { throw new Error('breakdown') })
-})`
+  const code = `import { Socket } from 'node:net'
+const { write } = Socket.prototype
+Socket.prototype.write = function (bytes, ...more) {
+  if (/authorization/i.test(bytes)) setImmediate(() => { throw new Error('breakdown') })
+  return write.call(this, bytes, ...more)
+}`
   const nodeOptions = `--import=data:text/javascript,${encodeURIComponent(code)}`
   await using registry = await startHostile({ registry: () => () => {} })
   const {

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest'
 import { requestOf } from '../../test/support/fake-sender.js'
 import { startRaw } from '../../test/support/raw-server.js'
 import { temporaryFolder } from '../../test/support/temporary-folder.js'
+import { discard } from './send.js'
 import { Transport } from './transport.js'
 
 const PIECE = Buffer.alloc(64 * 1024)
@@ -39,7 +40,7 @@ test('R244: reads a refusal that comes in the middle of a body, though the conne
   // Which side is faster is up to the system.
   for (let times = 0; times < 10; times++) {
     const response = await transport.send(requestOf({ method: 'PUT', url: base, endpoint, body }))
-    response.body.on('error', () => {}).resume()
+    discard(response)
     expect(response.status).toBe(413)
   }
 })
@@ -60,6 +61,6 @@ test('R244: a connection that is closed without a word is an error all the same'
   const endpoint = { registry: server.host, base, insecure: true }
   const sending = transport.send(requestOf({ method: 'PUT', url: base, endpoint, body }))
   await expect(sending).rejects.toMatchObject({
-    code: expect.stringMatching(/^(ECONNRESET|EPIPE|UND_ERR_SOCKET)$/),
+    code: expect.stringMatching(/^(ECONNRESET|EPIPE|HTTP_CLOSED)$/),
   })
 })

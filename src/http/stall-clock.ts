@@ -1,5 +1,3 @@
-import type { Dispatcher } from 'undici'
-
 /** How long a connection may stand still when nobody says otherwise (rule R248). */
 export const DEFAULT_STALL_TIMEOUT_MS = 60_000
 /** A registry may have to move what it was sent before it answers; so fast at least. */
@@ -30,9 +28,6 @@ export class StallError extends Error {
 /**
  * The clock of one exchange (rule R248). It runs only while we wait for the network: not while the source of a body has
  * nothing to send, nor while the reader of an answer is busy. There is no limit to the whole time.
- *
- * The clock is Node's own, since undici's timers go by the second, and its limit for a body being sent does not see that
- * the other side takes nothing.
  */
 export class StallClock {
   readonly #timeoutMs: number
@@ -101,75 +96,6 @@ export class StallClock {
     const leftMs = this.#since + this.#limitMs - performance.now()
     if (leftMs > 0) this.#timer = this.#start(leftMs)
     else this.#abort?.(new StallError(this.#phase, this.#limitMs))
-  }
-}
-
-/**
- * A dispatcher that runs a clock by what happens to the one request that goes through it. From the moment that it has a
- * connection, that is: before, it may have to wait until one is free.
- *
- * @param answerMs how long to wait for an answer to a request that has no streamed body; undefined when it has one, which
- *   then winds the clock
- */
-export function withStallClock(
-  dispatcher: Dispatcher,
-  clock: StallClock,
-  answerMs: number | undefined,
-): Dispatcher {
-  return dispatcher.compose(dispatch => (options, handler) => {
-    return dispatch(options, {
-      onRequestStart(controller, context) {
-        clock.begin(error => controller.abort(error))
-        if (answerMs !== undefined) clock.wait('answer', answerMs)
-        handler.onRequestStart?.(controller, context)
-      },
-      onRequestUpgrade: (...args) => handler.onRequestUpgrade?.(...args),
-      onResponseStart(controller, status, headers, message) {
-        // Hints of what is to come are no answer (RFC 9110, Informational 1xx).
-        if (status >= 200) clock.wait('receiving')
-        handler.onResponseStart?.(pausing(controller, clock), status, headers, message)
-      },
-      onResponseData(controller, chunk) {
-        clock.wait('receiving')
-        handler.onResponseData?.(controller, chunk)
-        if (controller.paused) clock.rest('receiving')
-      },
-      onResponseEnd(controller, trailers) {
-        clock.end()
-        handler.onResponseEnd?.(controller, trailers)
-      },
-      onResponseError(controller, error) {
-        clock.end()
-        handler.onResponseError?.(controller, error)
-      },
-    })
-  })
-}
-
-/** The controller of an answer whose reader was busy: the clock runs again when it goes on. */
-function pausing(
-  controller: Dispatcher.DispatchController,
-  clock: StallClock,
-): Dispatcher.DispatchController {
-  return {
-    get aborted() {
-      return controller.aborted
-    },
-    get paused() {
-      return controller.paused
-    },
-    get reason() {
-      return controller.reason
-    },
-    abort: reason => controller.abort(reason),
-    pause() {
-      clock.rest('receiving')
-      controller.pause()
-    },
-    resume() {
-      if (controller.paused) clock.wait('receiving')
-      controller.resume()
-    },
   }
 }
 

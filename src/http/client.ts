@@ -1,0 +1,77 @@
+import { setMaxListeners } from 'node:events'
+import type { ConnectOptions } from './connecting.js'
+import { Connection } from './connection.js'
+import type { Answer, OutgoingRequest } from './exchange.js'
+import { OutgoingBody } from './outgoing-body.js'
+import { type Destination, openSocket } from './socket.js'
+
+/**
+ * An HTTP/1.1 client (RFC 9112) that leaves bodies as they are. It keeps connections for further requests to the same
+ * destination, and makes as many as there are requests at once: limits are the caller's. What is kept does not hold the
+ * process. Nothing is sent twice.
+ */
+export class HttpClient implements Disposable {
+  readonly #connectTimeoutMs: number
+  /** Idle connections by destination; the one that was used last comes last. */
+  readonly #idle = new Map<string, Connection[]>()
+  readonly #open = new Set<Connection>()
+  readonly #sessions: ConnectOptions['sessions'] = new Map()
+  readonly #closing = new AbortController()
+
+  /** @param connectTimeoutMs how long it may take to connect, TLS handshake included */
+  constructor({ connectTimeoutMs }: { connectTimeoutMs: number }) {
+    this.#connectTimeoutMs = connectTimeoutMs
+    setMaxListeners(0, this.#closing.signal)
+  }
+
+  /**
+   * Sends a request over a connection that is kept, or over a fresh one.
+   *
+   * @returns the answer as soon as its head has come; the body of the request is ended also when it was never sent
+   * @throws what `openSocket` and `Exchange` throw
+   */
+  async send(destination: Destination, request: OutgoingRequest): Promise<Answer> {
+    try {
+      const connection = this.#takeIdle(destination.key) ?? (await this.#connect(destination, request.signal))
+      return await connection.exchange(request)
+    } catch (error) {
+      if (request.body instanceof OutgoingBody) request.body.stop()
+      throw error
+    }
+  }
+
+  /** Closes every connection at once, those as well that are not made yet. */
+  [Symbol.dispose](): void {
+    this.#closing.abort()
+    for (const connection of this.#open) connection.destroy()
+  }
+
+  #takeIdle(key: string): Connection | undefined {
+    const idle = this.#idle.get(key) ?? []
+    for (;;) {
+      const connection = idle.pop()
+      if (connection === undefined || connection.isUsable) return connection
+      connection.destroy()
+    }
+  }
+
+  async #connect(destination: Destination, signal: AbortSignal): Promise<Connection> {
+    const connection = new Connection()
+    const socket = await openSocket(destination, connection.reader, {
+      timeoutMs: this.#connectTimeoutMs,
+      signals: [signal, this.#closing.signal],
+      sessions: this.#sessions,
+    })
+    connection.attach(socket)
+    const idle = this.#idle.get(destination.key) ?? []
+    this.#idle.set(destination.key, idle)
+    this.#open.add(connection)
+    connection.onFree = () => idle.push(connection)
+    connection.onClose = () => {
+      this.#open.delete(connection)
+      const at = idle.indexOf(connection)
+      if (at !== -1) idle.splice(at, 1)
+    }
+    return connection
+  }
+}
