@@ -55,6 +55,20 @@ describe('RoomPool', () => {
     expect(made).toHaveLength(4)
   })
 
+  it('makes no more rooms for a stream that has none again and again, while another takes what it gets', async () => {
+    const { rooms, made } = pool(2)
+    const [first, second] = [rooms.join(), rooms.join()]
+    await first.take()
+    await first.take()
+    const greedy = first.take()
+    for (let round = 0; round < 10; round++) {
+      const room = await second.take()
+      second.give(room)
+    }
+    expect(await isSettled(greedy)).toBe(false)
+    expect(made).toHaveLength(3)
+  })
+
   it('ends the waiting of a stream that is closed, and of no other', async () => {
     const { rooms } = pool(2)
     const [first, second] = [rooms.join(), rooms.join()]

@@ -22,6 +22,8 @@ export class RoomsClosed extends Error {}
 
 interface Waiter<Room> {
   order: number
+  /** Whether its stream has too few rooms by now to go on. */
+  isNeedy(): boolean
   resolve(room: Room): void
   reject(error: Error): void
 }
@@ -49,10 +51,11 @@ export class RoomPool<Room extends BlockRoom> {
     const order = this.#users++
     let held = 0
     let isClosed = false
+    const isNeedy = () => held < LEAST_FOR_EACH
     return {
       take: async () => {
         if (isClosed) throw new RoomsClosed()
-        const room = this.#takeNow(held < LEAST_FOR_EACH) ?? (await this.#wait(order))
+        const room = this.#takeNow(isNeedy()) ?? (await this.#wait({ order, isNeedy }))
         held++
         return room
       },
@@ -68,25 +71,39 @@ export class RoomPool<Room extends BlockRoom> {
     }
   }
 
-  #takeNow(isNeeded: boolean): Room | undefined {
+  /** How many rooms streams have at the moment. */
+  get #used(): number {
+    return this.#made - this.#free.length
+  }
+
+  #takeNow(isNeedy: boolean): Room | undefined {
+    if (this.#used >= this.#most && !isNeedy) return undefined
     const room = this.#free.pop()
     if (room !== undefined) return room
-    if (this.#made >= this.#most && !isNeeded) return undefined
     this.#made++
     return this.#make()
   }
 
-  #wait(order: number): Promise<Room> {
+  #wait(waiter: Pick<Waiter<Room>, 'order' | 'isNeedy'>): Promise<Room> {
     return new Promise((resolve, reject) => {
-      const behind = this.#waiting.findIndex(waiter => waiter.order > order)
-      this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, { order, resolve, reject })
+      const behind = this.#waiting.findIndex(({ order }) => order > waiter.order)
+      this.#waiting.splice(behind < 0 ? this.#waiting.length : behind, 0, { ...waiter, resolve, reject })
     })
   }
 
+  /**
+   * A room that was made beyond the limit for one stream is kept for such streams: if another one got it, the next stream
+   * with too few would have one more made, and so on.
+   */
   #give(room: Room): void {
-    const next = this.#waiting.shift()
-    if (next === undefined) this.#free.push(room)
-    else next.resolve(room)
+    const needy = this.#waiting.find(({ isNeedy }) => isNeedy())
+    const next = needy ?? (this.#used > this.#most ? undefined : this.#waiting[0])
+    if (next === undefined) {
+      this.#free.push(room)
+      return
+    }
+    this.#waiting.splice(this.#waiting.indexOf(next), 1)
+    next.resolve(room)
   }
 
   #leave(order: number): void {
