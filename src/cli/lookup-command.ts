@@ -64,7 +64,9 @@ export abstract class LookupCommand extends BaseCommand {
     try {
       const opened = await openSource(locator, context, {
         client,
-        stdin: process.stdin,
+        get stdin() {
+          return process.stdin
+        },
         image: flags.image,
         platform: flags.platform ?? defaultPlatform,
         checkTag: flags['check-tag'],

@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf, systemCodeOf } from '../errors.js'
@@ -28,16 +28,19 @@ export function systemConfigFolder(places: ConfigPlaces): string {
 }
 
 /**
- * Reads a file that may well be absent.
+ * Reads a file that may well be absent. Settings are small and at hand: to load the promises of Node's file system takes
+ * longer than to wait for all of them.
  *
  * @returns undefined when there is none
  * @throws ConfigError `unreadable-file`, which names the file, when it can't be read or is too large
  */
 export async function readIfThere(path: string): Promise<string | undefined> {
   try {
-    const { size } = await stat(path)
+    const status = statSync(path, { throwIfNoEntry: false })
+    if (status === undefined) return undefined
+    const { size } = status
     if (size > FILE_LIMIT_BYTES) throw unreadable(path, `it is larger than ${FILE_LIMIT_BYTES} bytes`)
-    return await readFile(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch (error) {
     if (error instanceof ConfigError) throw error
     const code = systemCodeOf(error)

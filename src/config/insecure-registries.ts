@@ -1,6 +1,7 @@
 import { lookup as dnsLookup } from 'node:dns/promises'
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList } from 'node:net'
 import { RegctlError } from '../errors.js'
+import { ipVersion, isLoopbackAddress } from './ip-version.js'
 
 /** An option or a settings file says something that makes no sense. */
 export class ConfigError extends RegctlError {}
@@ -17,7 +18,7 @@ const resolveBySystem: ResolveAddresses = async host =>
  */
 export class InsecureRegistries {
   readonly #hosts = new Set<string>()
-  readonly #ranges = new BlockList()
+  #loadedRanges: BlockList | undefined
   readonly #hasRanges: boolean
   readonly #resolve: ResolveAddresses
 
@@ -27,8 +28,6 @@ export class InsecureRegistries {
    */
   constructor(entries: readonly string[] = [], resolve: ResolveAddresses = resolveBySystem) {
     this.#resolve = resolve
-    this.#ranges.addSubnet('127.0.0.0', 8, 'ipv4')
-    this.#ranges.addAddress('::1', 'ipv6')
     let hasRanges = false
     for (const entry of entries) hasRanges = this.#add(entry) || hasRanges
     this.#hasRanges = hasRanges
@@ -46,7 +45,7 @@ export class InsecureRegistries {
     }
     const address = text.slice(0, slash)
     const bits = Number(text.slice(slash + 1))
-    const family = isIP(address)
+    const family = ipVersion(address)
     if (family === 0 || !Number.isInteger(bits) || bits < 0 || bits > (family === 4 ? 32 : 128)) {
       throw badEntry(entry)
     }
@@ -69,7 +68,7 @@ export class InsecureRegistries {
   async resolves(registry: string): Promise<boolean> {
     if (registry === 'docker.io') return false
     if (this.matches(registry)) return true
-    if (!this.#hasRanges || isIP(hostnameOf(registry)) !== 0) return false
+    if (!this.#hasRanges || ipVersion(hostnameOf(registry)) !== 0) return false
     try {
       return (await this.#resolve(hostnameOf(registry))).some(address => this.#inRange(address))
     } catch {
@@ -78,8 +77,20 @@ export class InsecureRegistries {
   }
 
   #inRange(address: string): boolean {
-    if (isIP(address) === 0) return false
-    return this.#ranges.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+    if (isLoopbackAddress(address)) return true
+    const version = ipVersion(address)
+    if (version === 0 || (version === 4 && !this.#hasRanges)) return false
+    return this.#ranges.check(address, version === 6 ? 'ipv6' : 'ipv4')
+  }
+
+  /** Most runs need none: what is loaded for them, is loaded then. */
+  get #ranges(): BlockList {
+    if (this.#loadedRanges === undefined) {
+      this.#loadedRanges = new BlockList()
+      this.#loadedRanges.addSubnet('127.0.0.0', 8, 'ipv4')
+      this.#loadedRanges.addAddress('::1', 'ipv6')
+    }
+    return this.#loadedRanges
   }
 }
 
@@ -87,7 +98,7 @@ export class InsecureRegistries {
 export function hostnameOf(host: string): string {
   const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(host)
   if (bracketed?.[1] !== undefined) return bracketed[1]
-  return isIPv6(host) ? host : host.replace(/:\d+$/, '')
+  return ipVersion(host) === 6 ? host : host.replace(/:\d+$/, '')
 }
 
 function badEntry(entry: string): ConfigError {

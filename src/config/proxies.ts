@@ -1,5 +1,6 @@
-import { BlockList, isIP, isIPv6 } from 'node:net'
+import { BlockList } from 'node:net'
 import { ConfigError, hostnameOf } from './insecure-registries.js'
+import { ipVersion, isLoopbackAddress } from './ip-version.js'
 
 /** Decides which proxy a request goes through; undefined for none. */
 export type ProxyDecision = (url: URL) => URL | undefined
@@ -50,23 +51,20 @@ function exceptionFor(entry: string): (host: string, port: string) => boolean {
   if (entry === '*') return () => true
   const range = /^(.+)\/(\d+)$/.exec(entry)
   const address = range?.[1] ?? ''
-  if (isIP(address) !== 0) {
+  const version = ipVersion(address)
+  if (version !== 0) {
     const bits = Number(range?.[2])
-    if (bits > (isIPv6(address) ? 128 : 32)) return () => false
+    if (bits > (version === 6 ? 128 : 32)) return () => false
     const list = new BlockList()
-    list.addSubnet(address, bits, isIPv6(address) ? 'ipv6' : 'ipv4')
-    return host => isIP(host) !== 0 && list.check(host, isIPv6(host) ? 'ipv6' : 'ipv4')
+    list.addSubnet(address, bits, version === 6 ? 'ipv6' : 'ipv4')
+    return host => ipVersion(host) !== 0 && list.check(host, ipVersion(host) === 6 ? 'ipv6' : 'ipv4')
   }
   const name = hostnameOf(entry)
-  const port = isIPv6(entry) ? undefined : /:(\d+)$/.exec(entry)?.[1]
+  const port = ipVersion(entry) === 6 ? undefined : /:(\d+)$/.exec(entry)?.[1]
   const fits = (other: string) => port === undefined || port === other
-  if (isIP(name) !== 0) return (host, other) => host === name && fits(other)
+  if (ipVersion(name) !== 0) return (host, other) => host === name && fits(other)
   // A leading dot, or *. in its place, leaves the name itself out.
   const suffix = name.replace(/^\*?\./, '.')
   if (suffix.startsWith('.')) return (host, other) => host.endsWith(suffix) && fits(other)
   return (host, other) => (host === suffix || host.endsWith(`.${suffix}`)) && fits(other)
-}
-
-function isLoopbackAddress(host: string): boolean {
-  return host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }

@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject } from '../content/manifest.js'
 import { messageOf } from '../errors.js'
@@ -65,10 +65,22 @@ async function readFiles(places: ConfigPlaces): Promise<{ path: string; text: st
   }
   if (!(await add(join(user, 'registries.conf')))) await add(join(system, 'registries.conf'))
   for (const folder of [join(system, 'registries.conf.d'), join(user, 'registries.conf.d')]) {
-    const names = await readdir(folder).catch(() => [])
-    for (const name of names.filter(entry => entry.endsWith('.conf')).sort()) await add(join(folder, name))
+    for (const name of namesIn(folder)
+      .filter(entry => entry.endsWith('.conf'))
+      .sort())
+      await add(join(folder, name))
   }
   return files
+}
+
+/** None when it can't be read. */
+function namesIn(folder: string): string[] {
+  if (!existsSync(folder)) return []
+  try {
+    return readdirSync(folder)
+  } catch {
+    return []
+  }
 }
 
 /** @throws ConfigError `bad-registries-conf` */

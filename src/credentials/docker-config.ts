@@ -1,4 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readFileSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { isObject, parseJsonObject } from '../content/manifest.js'
@@ -71,9 +71,9 @@ export async function readLegacyConfig(path: string): Promise<DockerConfig | und
 
 async function readConfigFile(path: string): Promise<Buffer | undefined> {
   try {
-    const { size } = await stat(path)
+    const { size } = statSync(path)
     if (size > CONFIG_LIMIT_BYTES) throw badConfig(path, `it is larger than ${CONFIG_LIMIT_BYTES} bytes`)
-    return await readFile(path)
+    return readFileSync(path)
   } catch (error) {
     const code = systemCodeOf(error)
     if (code === 'ENOENT' || code === 'ENOTDIR') return undefined

@@ -8,7 +8,8 @@ const REUSED_PID_MS = 24 * 60 * 60 * 1000
 const FOREIGN_MS = 60 * 60 * 1000
 
 const OWNER = /^-([0-9a-f]{8})-(\d{1,10})-([0-9a-f]{12})$/
-const HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
+
+let knownHost: string | undefined
 
 /** The names that this process works with. One with our pid that is none of these is an earlier process's. */
 const held = new Set<string>()
@@ -21,7 +22,7 @@ const held = new Set<string>()
  * @returns `prefix` and the owner; held until {@link release}
  */
 export function ownedName(prefix: string): string {
-  const name = `${prefix}-${HOST}-${process.pid}-${randomBytes(6).toString('hex')}`
+  const name = `${prefix}-${ownHost()}-${process.pid}-${randomBytes(6).toString('hex')}`
   held.add(name)
   return name
 }
@@ -56,9 +57,15 @@ export function isOrphaned(name: string, prefix: string): boolean {
   return owner.pid === process.pid ? !held.has(name) : !isAlive(owner.pid)
 }
 
+/** Stands for this machine. */
+function ownHost(): string {
+  knownHost ??= createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
+  return knownHost
+}
+
 function readOwner(name: string, prefix: string): { isHere: boolean; pid: number } | undefined {
   const [, host, pid] = (name.startsWith(prefix) && OWNER.exec(name.slice(prefix.length))) || []
-  return host === undefined ? undefined : { isHere: host === HOST, pid: Number(pid) }
+  return host === undefined ? undefined : { isHere: host === ownHost(), pid: Number(pid) }
 }
 
 /** Whether a process with this number runs on this machine, whosever it is. */

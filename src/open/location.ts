@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
 import { parseReference, type Reference } from '../content/reference.js'
 import { RegctlError } from '../errors.js'
 
@@ -30,7 +30,7 @@ export async function parseLocator(text: string, otherwise: 'file' | 'registry')
   const prefixed = /^(docker-archive|oci-archive|oci|dir):(.+)$/s.exec(text)
   if (prefixed !== null) return parsePrefixed(prefixed[1] as FileFormat, prefixed[2] as string)
   if (text.startsWith('docker://')) return { kind: 'registry', reference: parseReference(text) }
-  if (PATH_START.test(text) || otherwise === 'file' || (await exists(text))) {
+  if (PATH_START.test(text) || otherwise === 'file' || existsSync(text)) {
     return { kind: 'file', path: text }
   }
   return { kind: 'registry', reference: parseReference(text) }
@@ -46,13 +46,6 @@ function parsePrefixed(format: FileFormat, rest: string): Locator {
   const colon = rest.indexOf(':', /^[A-Za-z]:[\\/]/.test(rest) ? 2 : 0)
   if (colon < 0) return { kind: 'file', path: rest, format }
   return { kind: 'file', path: rest.slice(0, colon), format, image: rest.slice(colon + 1) }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await access(path).then(
-    () => true,
-    () => false,
-  )
 }
 
 /**

@@ -1,52 +1,62 @@
 import { lookup } from 'node:dns'
-import { BlockList, isIP, isIPv6, type LookupFunction } from 'node:net'
+import { BlockList, type LookupFunction } from 'node:net'
+import { ipVersion, isLoopbackAddress } from '../config/ip-version.js'
 
-const loopback = new BlockList()
-loopback.addSubnet('127.0.0.0', 8, 'ipv4')
-loopback.addAddress('::1', 'ipv6')
+const LOOPBACK = [
+  ['127.0.0.0', 8, 'ipv4'],
+  ['::1', 128, 'ipv6'],
+] as const
 
 /** Addresses that no public server has business to send us to (rule R216). IPv4 ranges also match when mapped to IPv6. */
-const internal = new BlockList()
-for (const [address, bits] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['224.0.0.0', 4],
-  ['240.0.0.0', 4],
-] as const) {
-  internal.addSubnet(address, bits, 'ipv4')
-}
-for (const [address, bits] of [
-  ['::', 128],
-  ['::1', 128],
-  ['64:ff9b::', 96],
-  ['fc00::', 7],
-  ['fe80::', 10],
-  ['ff00::', 8],
-] as const) {
-  internal.addSubnet(address, bits, 'ipv6')
+const INTERNAL = [
+  ['0.0.0.0', 8, 'ipv4'],
+  ['10.0.0.0', 8, 'ipv4'],
+  ['100.64.0.0', 10, 'ipv4'],
+  ['127.0.0.0', 8, 'ipv4'],
+  ['169.254.0.0', 16, 'ipv4'],
+  ['172.16.0.0', 12, 'ipv4'],
+  ['192.0.0.0', 24, 'ipv4'],
+  ['192.168.0.0', 16, 'ipv4'],
+  ['198.18.0.0', 15, 'ipv4'],
+  ['224.0.0.0', 4, 'ipv4'],
+  ['240.0.0.0', 4, 'ipv4'],
+  ['::', 128, 'ipv6'],
+  ['::1', 128, 'ipv6'],
+  ['64:ff9b::', 96, 'ipv6'],
+  ['fc00::', 7, 'ipv6'],
+  ['fe80::', 10, 'ipv6'],
+  ['ff00::', 8, 'ipv6'],
+] as const
+
+type Range = readonly [address: string, bits: number, family: 'ipv4' | 'ipv6']
+
+/** Lists are made when they are asked for: most runs need none. */
+const lists = new Map<readonly Range[], BlockList>()
+
+function listOf(ranges: readonly Range[]): BlockList {
+  const known = lists.get(ranges)
+  if (known !== undefined) return known
+  const list = new BlockList()
+  for (const [address, bits, family] of ranges) list.addSubnet(address, bits, family)
+  lists.set(ranges, list)
+  return list
 }
 
-function isIn(list: BlockList, hostname: string): boolean {
+function isIn(ranges: readonly Range[], hostname: string): boolean {
   const address = hostname.replace(/^\[|\]$/g, '')
-  if (isIP(address) === 0) return false
-  return list.check(address, isIPv6(address) ? 'ipv6' : 'ipv4')
+  const version = ipVersion(address)
+  return version !== 0 && listOf(ranges).check(address, version === 6 ? 'ipv6' : 'ipv4')
 }
 
 /** Whether a host is a loopback address or the name `localhost`. Takes the `hostname` of a URL. */
 export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname.endsWith('.localhost') || isIn(loopback, hostname)
+  if (hostname === 'localhost' || hostname.endsWith('.localhost')) return true
+  return isLoopbackAddress(hostname) || isIn(LOOPBACK, hostname)
 }
 
 /** Whether a host is a private, loopback, link-local, unspecified or multicast address, or `localhost`. */
 export function isInternal(hostname: string): boolean {
-  return isLoopback(hostname) || isIn(internal, hostname)
+  return isLoopback(hostname) || isIn(INTERNAL, hostname)
 }
 
 /** The code of the error with which {@link guardLookup} refuses. */
