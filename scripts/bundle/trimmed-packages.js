@@ -80,45 +80,7 @@ const CHANGES = [
         }
       }`,
   },
-  {
-    // HTTP/2 is not spoken, and brings TLS with it.
-    module: 'undici/lib/dispatcher/client.js',
-    from: "const connectH2 = require('./client-h2.js')",
-    to: "const connectH2 = (...parameters) => require('./client-h2.js')(...parameters)",
-  },
-  {
-    // With its second answer V8 begins to compile the parser of HTTP once more, in a thread that a process waits for when
-    // it ends: that took longer than all the rest of a short command. Now it begins when there was much to parse.
-    module: 'undici/lib/dispatcher/client-h1.js',
-    from: "mod = new WebAssembly.Module(require('../llhttp/llhttp_simd-wasm.js'))",
-    to: `mod = withPatience(() => new WebAssembly.Module(require('../llhttp/llhttp_simd-wasm.js')))`,
-  },
-  {
-    module: 'undici/lib/dispatcher/client-h1.js',
-    from: /$/,
-    to: `
-      function withPatience (compile) {
-        // V8's own budgets: the flags must be in the end as they were, or it refuses what was compiled before.
-        const budget = { 11: 1800000, 12: 13000000, 13: 13000000, 14: 13000000 }[parseInt(process.versions.v8)]
-        if (budget === undefined || [...process.execArgv, process.env.NODE_OPTIONS].join().includes('wasm')) return compile()
-        const { setFlagsFromString } = require('node:v8')
-        setFlagsFromString('--wasm-tiering-budget=1000000000')
-        try {
-          return compile()
-        } finally {
-          setFlagsFromString('--wasm-tiering-budget=' + budget)
-        }
-      }`,
-  },
 ]
-
-/** What regctl uses of undici, of which that loads each part when it is used. */
-const UNDICI = {
-  Agent: './lib/dispatcher/agent',
-  Pool: './lib/dispatcher/pool',
-  ProxyAgent: './lib/dispatcher/proxy-agent',
-  buildConnector: './lib/core/connect',
-}
 
 /** Makes these changes. */
 export function trimmedPackages() {
@@ -126,8 +88,6 @@ export function trimmedPackages() {
     name: 'trimmed-packages',
     transform(code, id) {
       const path = id.replaceAll('\\', '/')
-      if (path.endsWith('/node_modules/undici/index.js')) return trimmedUndici(code)
-      if (!path.includes('/node_modules/')) refuseOtherUses(code, path)
       const changes = CHANGES.filter(({ module }) => path.endsWith(`/node_modules/${module}`))
       return changes.length === 0 ? undefined : changes.reduce(change, code)
     },
@@ -138,33 +98,4 @@ function change(code, { module, from, to }) {
   const changed = code.replace(from, to)
   if (changed === code) throw new Error(`${module} is not as it was: ${from} is not found`)
   return changed
-}
-
-/** Only these, and `request` as the package itself makes it: the rest is `fetch`, caches, web sockets and mocks. */
-function trimmedUndici(code) {
-  const [makeDispatcher] = /^function makeDispatcher [\s\S]*?^}$/m.exec(code) ?? []
-  if (makeDispatcher === undefined)
-    throw new Error('undici/index.js is not as it was: makeDispatcher is not found')
-  const getters = Object.entries(UNDICI).map(([name, path]) => `get ${name}() { return require('${path}') }`)
-  return `
-    const Dispatcher = require('./lib/dispatcher/dispatcher')
-    const util = require('./lib/core/util')
-    const { InvalidArgumentError } = require('./lib/core/errors')
-    const request = require('./lib/api/api-request')
-    Object.assign(Dispatcher.prototype, { request })
-    const getGlobalDispatcher = () => require('./lib/global').getGlobalDispatcher()
-    ${makeDispatcher}
-    module.exports = { request: makeDispatcher(request), ${getters.join(', ')} }`
-}
-
-/** What is taken from the package as it is imported: \`const { Agent } = await loadUndici()\`, \`undici.request()\`. */
-function refuseOtherUses(code, path) {
-  const destructured = [...code.matchAll(/\{([^{}]*)\} = await (?:loadUndici\(\)|import\('undici'\))/g)]
-  const names = [
-    ...destructured.flatMap(([, list]) => list.split(',').map(name => name.trim())),
-    ...[...code.matchAll(/\bundici\.(\w+)/g)].map(([, name]) => name),
-  ]
-  const other = names.find(name => name !== '' && name !== 'request' && !(name in UNDICI))
-  if (other !== undefined) throw new Error(`${path} uses ${other} of undici: add it in ${import.meta.url}`)
-  if (/^import [^{]*\{[^}]*\} from 'undici'/m.test(code)) throw new Error(`${path} loads undici at once`)
 }

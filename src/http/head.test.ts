@@ -45,7 +45,7 @@ describe('the framing of a body', () => {
     ['a length and chunks', 'Content-Length: 3\r\nTransfer-Encoding: chunked'],
     ['another coding', 'Transfer-Encoding: gzip, chunked'],
     ['chunks twice', 'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked'],
-  ])('is refused with %s', (_what, fields) => {
+  ])('R234: is refused with %s', (_what, fields) => {
     expect(() => framing(fields)).toThrow(expect.objectContaining({ code: 'HTTP_MALFORMED' }))
   })
 
@@ -99,4 +99,9 @@ test('a request is written in order, and refuses what would be another field', (
   expect(() => formatRequestHead({ method: 'GET', target: '/ x', headers: {} })).toThrow(
     'a target that is none',
   )
+})
+
+test('R234: a request has no field in two spellings', () => {
+  const headers = { 'content-length': '5', 'Content-Length': '0' }
+  expect(() => formatRequestHead({ method: 'PUT', target: '/', headers })).toThrow('a field in two spellings')
 })

@@ -101,6 +101,10 @@ export interface RequestHead {
 export function formatRequestHead({ method, target, headers }: RequestHead): Buffer {
   const isFine = NAME.test(method) && /^[\x21-\x7e]+$/.test(target)
   if (!isFine) throw new HttpError('HTTP_BAD_REQUEST', 'the request has a method or a target that is none')
+  const names = Object.keys(headers).map(name => name.toLowerCase())
+  // What stands there twice, in two spellings, means two things to two servers (rule R234).
+  if (new Set(names).size < names.length)
+    throw new HttpError('HTTP_BAD_REQUEST', 'the request has a field in two spellings')
   const lines = Object.entries(headers).map(([name, value]) => {
     if (NAME.test(name) && !FORBIDDEN.test(value)) return `${name}: ${value}`
     // The value may be a secret.

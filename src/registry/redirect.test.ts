@@ -76,7 +76,7 @@ test('R218: never sends a secret body to another origin', async () => {
 })
 
 test('R32, R33, R203: a blob comes from a store with a long signed URL, without a login, whatever its headers say', async () => {
-  // As long as Node's own server takes it, and with the other header more than undici does by itself.
+  // As long as Node's own server takes it, and with the other header more than most clients do.
   const signature = 's'.repeat(15_000)
   const headers = { 'content-type': 'application/xml', etag: '"another"', 'docker-content-digest': 'none' }
   await using store = await startScripted([[/^GET /, answer(200, headers, BYTES)]])

@@ -37,13 +37,6 @@ describe('the package', () => {
     expect(missing).toEqual([])
   })
 
-  it('has an undici that is new enough (R234)', () => {
-    const { version } = JSON.parse(readText('node_modules/undici/package.json')) as { version: string }
-    const [major = 0, minor = 0] = version.split('.').map(Number)
-    expect(major).toBe(7)
-    expect(minor).toBeGreaterThanOrEqual(29)
-  })
-
   it('is a library that has the names of the README', async () => {
     const example = /```js\n(import \{[^}]+\} from '@regctl\/cli')/.exec(readme)?.[1] ?? ''
     const names =
