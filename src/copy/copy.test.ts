@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Readable } from 'node:stream'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import {
   blobOf,
@@ -16,7 +17,7 @@ import { digestOf } from '../content/digest.js'
 import type { CopyEvent } from '../content/events.js'
 import { MediaType } from '../content/media-types.js'
 import { MemoryStore } from '../content/memory-store.js'
-import type { Context, RawManifest } from '../content/store.js'
+import type { BlobContent, Context, RawManifest } from '../content/store.js'
 import { InterruptedError } from '../errors.js'
 import { copy } from './copy.js'
 
@@ -211,6 +212,42 @@ describe('copy', () => {
     const { targets } = await copy(early, '1', [{ sink, tags: ['1'] }], context)
     expect(targets[0]?.error).toMatchObject({ message: 'no room' })
     released()
+  })
+
+  it('begins with the largest blob, and sends no more large ones at once than the target takes with profit', async () => {
+    const source = new MemoryStore('source')
+    const MIB = 1024 * 1024
+    const layers = [1, 90, 40, 300, 70].map(size => ({
+      mediaType: MediaType.ociLayerGzip,
+      digest: digestOf(Buffer.from(`layer of ${size}`)),
+      size: size * MIB,
+    }))
+    const config = blobOf('{}', MediaType.ociEmpty)
+    await putBlob(source, config)
+    await source.putManifest(
+      manifestOf({ config: config.descriptor, layers }, MediaType.ociManifest),
+      ['1'],
+      context,
+    )
+    class TakingSink extends MemoryStore {
+      readonly largeBlobsAtOnce = 2
+      readonly began: number[] = []
+      running = 0
+      most = 0
+      override async putBlob({ descriptor }: BlobContent) {
+        this.began.push(Math.round(descriptor.size / MIB))
+        const large = descriptor.size > 64 * MIB ? 1 : 0
+        this.running += large
+        this.most = Math.max(this.most, this.running)
+        await nextTurn()
+        this.running -= large
+        return 'copied' as const
+      }
+    }
+    const sink = new TakingSink('sink')
+    await copy(source, '1', [{ sink, tags: [] }], context)
+    expect(sink.began).toEqual([300, 90, 70, 40, 1, 0])
+    expect(sink.most).toBe(2)
   })
 
   it('ends with the reason when the caller aborts', async () => {

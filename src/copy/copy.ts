@@ -8,7 +8,7 @@ import { WeightedLimit } from '../limit.js'
 import { EarlyBlobs } from './early-blobs.js'
 import { layerItems } from './layer-items.js'
 import { type Plan, planCopy } from './plan.js'
-import { TargetTransfer } from './target-transfer.js'
+import { TargetTransfer, type ToldPlan } from './target-transfer.js'
 
 /** Where to copy to. */
 export interface CopyTarget {
@@ -141,7 +141,7 @@ async function makePlan(
   early: EarlyBlobs,
   { expectDigest, referrers, tellLayers }: CompleteOptions,
   context: Context,
-): Promise<Plan> {
+): Promise<ToldPlan> {
   early.start()
   const plan = await planCopy(source, root, context, { referrers })
   const { digest } = plan.root.descriptor
@@ -149,14 +149,17 @@ async function makePlan(
     throw digestMismatch(`the image of ${source.label}`, expectDigest, digest)
   }
   // A source with early blobs has told its layers itself, before it began to make them.
-  if (source.earlyBlobs === undefined && tellLayers) {
-    const limit = new WeightedLimit({ count: CONFIGS_AT_ONCE })
-    const told = await Promise.all(
-      plan.images.map(image => limit.run(1, () => layerItems(source, image, context))),
-    )
-    for (const layers of told) context.emit({ type: 'layers', layers })
-  }
-  return plan
+  const isTelling = source.earlyBlobs === undefined && tellLayers
+  const told = isTelling ? tellAllLayers(source, plan, context) : Promise.resolve()
+  // It may fail while the targets are still asked what they have.
+  told.catch(() => {})
+  return { ...plan, told }
+}
+
+async function tellAllLayers(source: Source, { images }: Plan, context: Context): Promise<void> {
+  const limit = new WeightedLimit({ count: CONFIGS_AT_ONCE })
+  const found = await Promise.all(images.map(image => limit.run(1, () => layerItems(source, image, context))))
+  for (const layers of found) context.emit({ type: 'layers', layers })
 }
 
 /** A context that ends when the outer one does, or when it is stopped. */
@@ -181,7 +184,7 @@ function groupsOf(targets: readonly CopyTarget[]): CopyTarget[][] {
 async function copyTo(
   target: CopyTarget,
   source: Source,
-  plan: Promise<Plan>,
+  plan: Promise<ToldPlan>,
   early: EarlyBlobs,
   outer: Context,
   options: CompleteOptions,

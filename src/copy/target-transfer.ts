@@ -28,6 +28,12 @@ interface TransferOptions {
   commit: boolean
 }
 
+/** A plan whose layers are told while the targets are asked what they have. */
+export interface ToldPlan extends Plan {
+  /** Before this nothing is sent. It rejects when a config can't be read. */
+  readonly told: Promise<void>
+}
+
 /** What a transfer notes of what it did. */
 interface TransferCount {
   copied: number
@@ -64,11 +70,7 @@ export class TargetTransfer {
   putBlob(descriptor: Descriptor): Promise<void> {
     const known = this.#blobs.get(descriptor.digest)
     if (known !== undefined) return known
-    const weight = Math.max(
-      BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB,
-      Math.min(descriptor.size, BYTES_IN_FLIGHT_PER_JOB),
-    )
-    const done = this.#limit.run(weight, () => this.#transferBlob(descriptor))
+    const done = this.#limit.run(this.#weightOf(descriptor), () => this.#transferBlob(descriptor))
     done.catch(error => {
       this.firstError ??= error
     })
@@ -76,7 +78,14 @@ export class TargetTransfer {
     return done
   }
 
-  async finish(plan: Plan): Promise<void> {
+  #weightOf({ size }: Descriptor): number {
+    const { jobs } = this.options
+    const largeAtOnce = Math.min(this.target.sink.largeBlobsAtOnce ?? jobs, jobs)
+    const most = (jobs * BYTES_IN_FLIGHT_PER_JOB) / largeAtOnce
+    return Math.max(BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB, Math.min(size, most))
+  }
+
+  async finish(plan: ToldPlan): Promise<void> {
     const { sink } = this.target
     const { context, options } = this
     if (options.noOverwrite) await this.#refuseOverwriting(plan)
@@ -89,6 +98,7 @@ export class TargetTransfer {
     standing.catch(() => {})
     const passOver = new Set(isEarly ? [plan.root.descriptor.digest] : [])
     this.#inPlace = await findInPlace(sink, plan, passOver, context)
+    await plan.told
     await this.#putBlobs(plan)
     const tagged = await standing
     // A registry may know by its tag what it doesn't tell by its digest.
@@ -125,7 +135,8 @@ export class TargetTransfer {
     for (const blob of plan.blobs) {
       if (known.has(blob.digest) && !this.#blobs.has(blob.digest)) this.#blobDone(blob, 'exists')
     }
-    for (const blob of asking) this.putBlob(blob)
+    // The largest takes longest, so that it must not be the last to begin.
+    for (const blob of asking.sort((one, other) => other.size - one.size)) this.putBlob(blob)
     await Promise.all(this.#blobs.values())
   }
 

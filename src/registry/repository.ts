@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Readable } from 'node:stream'
 import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
@@ -5,6 +6,7 @@ import type { Digest } from '../content/digest.js'
 import { type Referrer, referrerOf } from '../content/referrer.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
 import type { ClientAccess, RepositoryAccess } from './access.js'
+import { isLoopback } from './addresses.js'
 import { BlobDoubts } from './blob-doubts.js'
 import { readBlob } from './blob-download.js'
 import { uploadBlob } from './blob-upload.js'
@@ -35,6 +37,7 @@ export class Repository implements Store, RepositoryAccess {
   readonly name: string
   /** `registry/name`. */
   readonly label: string
+  readonly largeBlobsAtOnce?: number
   readonly #known: KnownBlobs
   readonly #doubts = new BlobDoubts()
   readonly #mounted = new Map<Digest, string>()
@@ -62,6 +65,8 @@ export class Repository implements Store, RepositoryAccess {
     this.registry = registry
     this.name = name
     this.label = `${registry}/${name}`
+    // A registry of this machine hashes each blob on one processor.
+    if (isLoopback(new URL(`http://${registry}`).hostname)) this.largeBlobsAtOnce = availableParallelism()
     this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead, this.#doubts)
   }
 
