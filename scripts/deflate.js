@@ -1,20 +1,29 @@
-// Compiles the compressor in assembly/ to WebAssembly, into src/compression/deflate-module.ts. That file is kept with the
-// sources: building needs no compiler for it, and the bytes that make digests change only where a commit shows it.
+// Compiles the compressor and the decompressor in assembly/ to WebAssembly, into src/compression/*-module.ts. These files
+// are kept with the sources: building needs no compiler for it, and the bytes that make digests change only where a commit
+// shows it.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-/** The memory of the compressor, in pages of 64 KiB: assembly/memory-map.ts has its place in it. */
-const PAGES = 38
-const target = `${root}src/compression/deflate-module.ts`
+/** Each with its memory in pages of 64 KiB, in which assembly/*-map.ts has its place. */
+const MODULES = [
+  { name: 'deflate', what: 'The compressor', pages: 38, features: 'threads' },
+  { name: 'inflate', what: 'The decompressor', pages: 36, features: 'threads,simd' },
+]
 
 /** The text of src/compression/deflate-module.ts, made anew. */
 export async function makeDeflateModule() {
+  return await makeModule('deflate')
+}
+
+/** The text of src/compression/NAME-module.ts, made anew. */
+export async function makeModule(wanted) {
+  const { name, what, pages, features } = MODULES.find(({ name }) => name === wanted)
   const { default: compiler } = await import('assemblyscript/asc')
   const parameters = [
-    'assembly/deflate.ts',
+    `assembly/${name}.ts`,
     '-o',
-    'deflate.wasm',
+    `${name}.wasm`,
     '-O3',
     '--noAssert',
     '--runtime',
@@ -24,11 +33,11 @@ export async function makeDeflateModule() {
     '--importMemory',
     '--sharedMemory',
     '--enable',
-    'threads',
+    features,
     '--initialMemory',
-    String(PAGES),
+    String(pages),
     '--maximumMemory',
-    String(PAGES),
+    String(pages),
   ]
   let binary
   const { error, stderr } = await compiler.main(parameters, {
@@ -39,14 +48,15 @@ export async function makeDeflateModule() {
     listFiles: () => [],
   })
   if (error) throw new Error(`${error.message}\n${stderr.toString()}`)
+  const constant = name.toUpperCase()
   return `// Made from assembly/ by \`npm run deflate\`.
 
-/** The compressor as a WebAssembly module, in base64. */
-export const DEFLATE_MODULE =
+/** ${what} as a WebAssembly module, in base64. */
+export const ${constant}_MODULE =
   '${Buffer.from(binary).toString('base64')}'
 
 /** The memory that it takes, in pages of 64 KiB. */
-export const DEFLATE_PAGES = ${PAGES}
+export const ${constant}_PAGES = ${pages}
 `
 
   function read(path) {
@@ -58,4 +68,7 @@ export const DEFLATE_PAGES = ${PAGES}
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) writeFileSync(target, await makeDeflateModule())
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  for (const { name } of MODULES)
+    writeFileSync(`${root}src/compression/${name}-module.ts`, await makeModule(name))
+}

@@ -1,0 +1,245 @@
+import { Worker } from 'node:worker_threads'
+import type { Chunks } from '../content/chunks.js'
+import {
+  CompressionError,
+  corruptCompression,
+  InputEnded,
+  truncatedCompression,
+} from './compression-error.js'
+import { INFLATE_MODULE, INFLATE_PAGES } from './inflate-module.js'
+
+/** What assembly/inflate.ts exports, as far as it is needed here. */
+interface InflateExports {
+  inputs: { value: number }
+  inputSize: { value: number }
+  outputs: { value: number }
+  inputAt(index: number): number
+  outputAt(index: number): number
+}
+
+/** What the thread says: an input was used up, an output was filled, or how it ended. */
+type Message =
+  | { type: 'taken'; index: number }
+  | { type: 'filled'; index: number; size: number }
+  | { type: 'ended'; reason: 'whole' | 'truncated' | 'corrupt'; detail: string }
+
+/**
+ * The program of the thread. It takes inputs in turns and fills outputs in turns, all in one memory. As a text, since a file
+ * of its own would have to be found again in whatever form the program is packed.
+ */
+const INFLATE_THREAD = `
+const { parentPort, workerData } = require('node:worker_threads')
+const { crc32 } = require('node:zlib')
+const { memory, module } = workerData
+const inflater = new WebAssembly.Instance(module, { env: { memory } }).exports
+const bytes = Buffer.from(memory.buffer)
+const REASONS = ['', 'header', 'block type', 'stored block', 'codes', 'symbol', 'distance', 'size']
+let inputs, isLast, used, output, free, start, crc, isDelivered, isRunning = false
+
+function begin() {
+  inflater.start()
+  inputs = []
+  isLast = false
+  used = undefined
+  output = 0
+  free = inflater.outputs.value - 1
+  start = inflater.outputAt(0)
+  crc = 0
+  isDelivered = false
+  isRunning = true
+}
+
+/** Takes note of what was made since the last look. */
+function check() {
+  const end = inflater.output.value
+  crc = crc32(bytes.subarray(start, end), crc)
+  start = end
+}
+
+function deliver() {
+  if (isDelivered) return
+  check()
+  isDelivered = true
+  const size = start - inflater.outputAt(output)
+  if (size > 0) parentPort.postMessage({ type: 'filled', index: output, size })
+}
+
+function end(reason, detail = '') {
+  isRunning = false
+  if (reason === 'whole') deliver()
+  parentPort.postMessage({ type: 'ended', reason, detail })
+}
+
+function run() {
+  while (isRunning) {
+    const status = inflater.inflate()
+    if (status === 0) {
+      if (inputs.length === 0 && isLast) return inflater.isBetween() ? end('whole') : end('truncated')
+      if (inputs.length === 0) return
+      const { index, size } = inputs.shift()
+      inflater.useInput(index, size)
+      if (used !== undefined) parentPort.postMessage({ type: 'taken', index: used })
+      used = index
+    } else if (status === 1) {
+      deliver()
+      if (free === 0) return
+      free--
+      isDelivered = false
+      output = (output + 1) % inflater.outputs.value
+      inflater.useOutput(output)
+      start = inflater.outputAt(output)
+    } else if (status === 2) {
+      check()
+      if (crc !== inflater.checksum.value >>> 0) return end('corrupt', 'checksum')
+      crc = 0
+    } else if (status === 3) return end('whole')
+    else return end('corrupt', REASONS[-status])
+  }
+}
+
+parentPort.on('message', message => {
+  if (message.type === 'begin') begin()
+  else if (message.type === 'input') inputs.push(message)
+  else if (message.type === 'last') isLast = true
+  else if (message.type === 'free') free++
+  run()
+})`
+
+let compiled: WebAssembly.Module | undefined
+
+function inflateModule(): WebAssembly.Module {
+  compiled ??= new WebAssembly.Module(Buffer.from(INFLATE_MODULE, 'base64'))
+  return compiled
+}
+
+/** A thread that decompresses one stream of gzip at a time, with its memory. */
+export class InflateThread {
+  readonly #bytes: Buffer
+  readonly #exports: InflateExports
+  readonly #worker: Worker
+  #freeInputs: number[] = []
+  #filled: { index: number; size: number }[] = []
+  #ended: Extract<Message, { type: 'ended' }> | undefined
+  #failure: { error: unknown } | undefined
+  #isLeft = false
+  readonly #waiting = new Set<() => void>()
+
+  constructor() {
+    const memory = new WebAssembly.Memory({ initial: INFLATE_PAGES, maximum: INFLATE_PAGES, shared: true })
+    const module = inflateModule()
+    this.#bytes = Buffer.from(memory.buffer)
+    this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as InflateExports
+    this.#worker = new Worker(INFLATE_THREAD, { eval: true, workerData: { memory, module }, execArgv: [] })
+    this.#worker.on('message', (message: Message) => this.#receive(message))
+    this.#worker.on('error', cause => this.#fail(ended(cause)))
+    this.#worker.on('exit', () => this.#fail(ended(undefined)))
+    this.#worker.unref()
+  }
+
+  /**
+   * Decompresses a stream to its very end, as zlib does: several members one after another, whose checksums and sizes are right;
+   * zeros after them are padding. One call at a time; after one that did not come to its end the thread is gone.
+   *
+   * @param input is copied as it comes
+   * @param what for messages: `layer sha256:…`
+   * @returns chunks in the thread's memory
+   * @throws CompressionError `corrupt-compression`, `truncated`; what the input throws
+   */
+  async *inflate(input: Chunks, what: string): AsyncGenerator<Buffer, void, undefined> {
+    this.#begin()
+    const feeding = this.#feed(input).catch(error => this.#fail(error))
+    try {
+      for (;;) {
+        const next = this.#filled.shift()
+        if (next !== undefined) {
+          const start = this.#exports.outputAt(next.index)
+          yield this.#bytes.subarray(start, start + next.size)
+          this.#worker.postMessage({ type: 'free' })
+        } else if (this.#failure !== undefined) throw this.#failure.error
+        else if (this.#ended !== undefined) break
+        else await this.#change()
+      }
+      const { reason, detail } = this.#ended
+      if (reason === 'truncated') throw truncatedCompression(what, 'gzip', new InputEnded())
+      if (reason === 'corrupt') throw corruptCompression(what, 'gzip', new Error(`wrong ${detail}`))
+    } finally {
+      if (this.#ended === undefined) this.end()
+      this.#isLeft = true
+      this.#wake()
+      await feeding
+      this.#worker.unref()
+    }
+  }
+
+  /** Whether it can be used again. */
+  get isUsable(): boolean {
+    return this.#failure === undefined
+  }
+
+  end(): void {
+    this.#worker.terminate()
+    this.#failure ??= { error: ended(undefined) }
+  }
+
+  #begin(): void {
+    this.#freeInputs = Array.from({ length: this.#exports.inputs.value }, (_, index) => index)
+    this.#filled = []
+    this.#ended = undefined
+    this.#isLeft = false
+    this.#worker.ref()
+    this.#worker.postMessage({ type: 'begin' })
+  }
+
+  async #feed(input: Chunks): Promise<void> {
+    for await (const chunk of input) {
+      for (let done = 0; done < chunk.length; ) {
+        while (this.#freeInputs.length === 0 && !this.#isOver) await this.#change()
+        const index = this.#freeInputs.shift()
+        if (index === undefined || this.#isOver) return
+        const size = chunk.copy(this.#inputAt(index), 0, done)
+        this.#worker.postMessage({ type: 'input', index, size })
+        done += size
+      }
+    }
+    this.#worker.postMessage({ type: 'last' })
+  }
+
+  #inputAt(index: number): Buffer {
+    const start = this.#exports.inputAt(index)
+    return this.#bytes.subarray(start, start + this.#exports.inputSize.value)
+  }
+
+  /** Whether no input is wanted any more. */
+  get #isOver(): boolean {
+    return this.#isLeft || this.#ended !== undefined || this.#failure !== undefined
+  }
+
+  #receive(message: Message): void {
+    if (message.type === 'taken') this.#freeInputs.push(message.index)
+    else if (message.type === 'filled') this.#filled.push(message)
+    else this.#ended = message
+    this.#wake()
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+    this.#wake()
+  }
+
+  async #change(): Promise<void> {
+    await new Promise<void>(resolve => this.#waiting.add(resolve))
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting) resolve()
+    this.#waiting.clear()
+  }
+}
+
+function ended(cause: unknown): CompressionError {
+  return new CompressionError('a thread that decompresses ended early', {
+    kind: 'failed',
+    code: 'decompressor-failed',
+    cause,
+  })
+}

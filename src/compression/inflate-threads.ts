@@ -1,0 +1,52 @@
+import { availableParallelism } from 'node:os'
+import type { Chunks } from '../content/chunks.js'
+import { WeightedLimit } from '../limit.js'
+import { InflateThread } from './inflate-thread.js'
+
+/** So many threads are as fast as one can hash what they make. */
+const MOST_THREADS = 4
+/** How long a thread waits for more to do. */
+const IDLE_MS = 1000
+
+const limit = new WeightedLimit({ count: Math.min(availableParallelism(), MOST_THREADS) })
+const idle: InflateThread[] = []
+let ending: NodeJS.Timeout | undefined
+
+/**
+ * Decompresses gzip in a thread, one for each core, which all streams of the process share. Small streams are not worth it.
+ *
+ * @throws as {@link InflateThread.inflate}
+ */
+export async function* inflateInThread(input: Chunks, what: string): AsyncGenerator<Buffer, void, undefined> {
+  const { thread, release } = await takeThread()
+  try {
+    yield* thread.inflate(input, what)
+  } finally {
+    release()
+  }
+}
+
+async function takeThread(): Promise<{ thread: InflateThread; release(): void }> {
+  return await new Promise((resolve, reject) => {
+    const use = () =>
+      new Promise<void>(release => {
+        const thread = idle.pop() ?? new InflateThread()
+        resolve({
+          thread,
+          release: () => {
+            giveBack(thread)
+            release()
+          },
+        })
+      })
+    limit.run(1, use).catch(reject)
+  })
+}
+
+function giveBack(thread: InflateThread): void {
+  if (thread.isUsable) idle.push(thread)
+  clearTimeout(ending)
+  ending = setTimeout(() => {
+    for (const one of idle.splice(0)) one.end()
+  }, IDLE_MS).unref()
+}
