@@ -3,6 +3,7 @@ import type { LayerCompression } from '../compression/layer-compression.js'
 import { recompress } from '../compression/recompress.js'
 import { type Compression, SNIFF_LENGTH, sniffCompression } from '../compression/sniff.js'
 import type { Spool } from '../compression/spool.js'
+import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import type { StoredCompression } from '../content/layer-types.js'
@@ -16,6 +17,8 @@ export interface ConvertedLayer {
   compression: StoredCompression
   /** Opens it from a byte offset on. */
   open(from: number, context: Context): Promise<Readable>
+  /** The same from its start, chunk by chunk. Absent where {@link open} does as well. */
+  chunks?(context: Context): Chunks
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { LayerCompression } from '../compression/layer-compression.js'
 import { Spool } from '../compression/spool.js'
+import { blobChunksOf, type Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, isDigest } from '../content/digest.js'
 import { announcedCompression, formatOf, LAYER_TYPES, type ManifestFormat } from '../content/layer-types.js'
@@ -76,6 +77,13 @@ export class ConvertedSource implements Source {
     return layer === undefined
       ? await this.#base.openBlob(descriptor, context, from)
       : await layer.open(from, context)
+  }
+
+  blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    const layer = this.#layers.get(descriptor.digest)
+    if (layer === undefined) return blobChunksOf(this.#base, descriptor, context, from)
+    const chunks = from === 0 ? layer.chunks?.(context) : undefined
+    return chunks ?? blobChunksOf({ openBlob: () => layer.open(from, context) }, descriptor, context, from)
   }
 
   /** What was converted is in the spool, and would be the same again. */

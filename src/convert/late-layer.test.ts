@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { gzipSync } from 'node:zlib'
@@ -24,6 +25,16 @@ it('tells the size and digest of a gzip layer, and uncompresses it when it is re
   for (const from of [0, 5, 400_000]) {
     const content = await buffer((await layer?.open(from, context)) ?? Readable.from([]))
     expect(content.equals(plain.subarray(from))).toBe(true)
+  }
+})
+
+it('gives it chunk by chunk as well, by a thread where it is large', async () => {
+  for (const size of [1000, 3_000_000]) {
+    const noise = randomBytes(size)
+    const layer = await late(gzipSync(noise), digestOf(noise))
+    const chunks: Buffer[] = []
+    for await (const chunk of layer?.chunks?.(context) ?? []) chunks.push(Buffer.from(chunk))
+    expect(Buffer.concat(chunks).equals(noise)).toBe(true)
   }
 })
 

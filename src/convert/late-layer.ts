@@ -1,12 +1,17 @@
+import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { decompress } from '../compression/decompress.js'
 import { generatedStream } from '../compression/generated-stream.js'
+import { inflateInThread } from '../compression/inflate-threads.js'
+import { blobChunksOf, type Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import type { Context, Source } from '../content/store.js'
 import { withoutStart } from '../content/without-start.js'
 import { type ConvertedLayer, compressionOf } from './convert-layer.js'
 
+/** Smaller layers are uncompressed before a thread would have started. */
+const WORTH_A_THREAD_BYTES = 1024 * 1024
 /** How long the trailer's size is, which comes last (RFC 1952, 2.3.1, ISIZE). */
 const SIZE_BYTES = 4
 /** What can't be compressed becomes longer by five bytes in 16 KiB, or fewer, and by header and trailer. */
@@ -38,9 +43,16 @@ export async function lateLayer(
     digest: diffID,
     size,
     compression: 'none',
+    chunks: reading => inflate(source, layer, reading, what),
     open: async (from, reading) => {
       const plain = decompress(await source.openBlob(layer, reading), 'gzip', { what })
       return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
     },
   }
+}
+
+function inflate(source: Source, layer: Descriptor, context: Context, what: string): Chunks {
+  const stored = blobChunksOf(source, layer, context)
+  if (layer.size >= WORTH_A_THREAD_BYTES) return inflateInThread(stored, what)
+  return decompress(Readable.from(stored, { objectMode: false }), 'gzip', { what })
 }

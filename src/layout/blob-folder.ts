@@ -1,17 +1,19 @@
-import { link, lstat, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, lstat, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { type Chunks, chunksOf } from '../content/chunks.js'
 import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/digest.js'
 import type { BlobContent, Context } from '../content/store.js'
-import { type Expected, verifyBytes } from '../content/verify.js'
+import { type Expected, sizeMismatch, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { openRegular, syncFolder, uniqueName, writeSynced } from '../files/atomic-file.js'
 import { makeFolder } from '../files/make-folder.js'
 import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
+import { rangeAccess } from '../tar/range-stream.js'
 import { LayoutError } from './layout-error.js'
 import { blobPath } from './layout-format.js'
 
-/** How much of a blob is read at once. */
+/** How much of a blob a stream reads at once. */
 const READ_BYTES = 256 * 1024
 
 /** How a {@link BlobFolder} writes. */
@@ -62,12 +64,35 @@ export class BlobFolder {
   /**
    * Opens a blob; the stream is not verified.
    *
-   * @returns undefined when it is not there
+   * @param label of the layout, for messages
+   * @throws LayoutError `missing-blob`; ContentError `size-mismatch` when the file has another size
    */
-  async open(digest: Digest, from: number): Promise<Readable | undefined> {
+  async stream(expected: Expected, label: string, from: number): Promise<Readable> {
+    const file = await this.#open(expected, label)
+    return file.createReadStream({ start: from, highWaterMark: READ_BYTES })
+  }
+
+  /** The same, chunk by chunk. */
+  async *chunks(expected: Expected, label: string, from: number): Chunks {
+    const file = await this.#open(expected, label)
+    try {
+      const what = `blob ${expected.digest} in ${label}`
+      yield* chunksOf(rangeAccess(file, 0, expected.size, what), from)
+    } finally {
+      await file.close()
+    }
+  }
+
+  async #open({ digest, size }: Expected, label: string): Promise<FileHandle> {
+    const found = await this.stat(digest)
+    if (found !== undefined && found !== size)
+      throw sizeMismatch(`blob ${digest} in ${label}`, size, `${found}`)
     await this.#checkFolders(algorithmOf(digest))
     const file = await openRegular(this.#path(digest))
-    return file?.createReadStream({ start: from, highWaterMark: READ_BYTES })
+    if (file === undefined) {
+      throw new LayoutError(`${label} has no blob ${digest}`, { kind: 'not-found', code: 'missing-blob' })
+    }
+    return file
   }
 
   /**

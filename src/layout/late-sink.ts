@@ -1,7 +1,7 @@
+import { blobChunksOf, verifyChunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
-import { verifyStream } from '../content/verify.js'
 import type { ArchiveMember } from './archive-members.js'
 import { blobPath } from './layout-format.js'
 import type { LayoutStore } from './layout-store.js'
@@ -56,7 +56,7 @@ export function lateMembers(blobs: LateBlobs, context: Context): ArchiveMember[]
     size: descriptor.size,
     open: async () => {
       const what = `blob ${descriptor.digest} of ${origin.label}`
-      return verifyStream(await origin.openBlob(descriptor, context), descriptor, what)
+      return verifyChunks(blobChunksOf(origin, descriptor, context), descriptor, what)
     },
   }))
 }

@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, isDigest } from '../content/digest.js'
 import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { pageOf } from '../content/memory-store.js'
 import type { BlobContent, Context, ListOptions, RawManifest, Store } from '../content/store.js'
-import { sizeMismatch, verifyBytes } from '../content/verify.js'
+import { verifyBytes } from '../content/verify.js'
 import { BlobFolder, type BlobFolderOptions, contentOf } from './blob-folder.js'
 import { FolderIndex } from './folder-index.js'
 import { afterPut, keepUntagged, type Reachable, withReachable } from './index-changes.js'
@@ -134,14 +135,12 @@ export class LayoutStore implements Store {
 
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
     checkSignal(context)
-    const { digest, size } = descriptor
-    const found = await this.#blobs.stat(digest)
-    if (found !== undefined && found !== size) {
-      throw sizeMismatch(`blob ${digest} in ${this.label}`, size, `${found}`)
-    }
-    const stream = await this.#blobs.open(digest, from)
-    if (stream === undefined) throw notFound(`${this.label} has no blob ${digest}`, 'missing-blob')
-    return stream
+    return await this.#blobs.stream(descriptor, this.label, from)
+  }
+
+  blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    checkSignal(context)
+    return this.#blobs.chunks(descriptor, this.label, from)
   }
 
   async statBlob(digest: Digest, context: Context): Promise<number | undefined> {
