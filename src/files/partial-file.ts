@@ -2,13 +2,14 @@ import { setMaxListeners } from 'node:events'
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { addAbortSignal, type Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
 import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
+import { untilAborted } from '../content/until-aborted.js'
 import { type Expected, isMismatch, Verifier } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
-import { FileWriter } from './file-writer.js'
 import { isAbandoned, ownedName, release } from './owned-name.js'
+import { writeAt } from './write-at.js'
 
 /** Less than this is sooner downloaded again than looked for. */
 export const WORTH_KEEPING_BYTES = 1024 * 1024
@@ -25,7 +26,7 @@ export interface FileContent {
   /** What the whole must turn out to be. */
   expected: Expected
   /** Opens the bytes from an offset on. They need not be verified. */
-  open(from: number): Promise<Readable>
+  open(from: number): Promise<Chunks>
   /** For messages: `blob sha256:… of host/repository`. */
   what: string
   /** Is told before it goes on where an earlier run stopped. */
@@ -52,7 +53,7 @@ export function partialPrefix(digest: Digest): string {
  *
  * @param folder for the file while it is incomplete; on the same file system as where it goes
  * @param place is given the path of the complete, verified file, and renames it
- * @throws ContentError `size-mismatch`, `digest-mismatch`, and then nothing stays; what `open` and its stream throw, and then
+ * @throws ContentError `size-mismatch`, `digest-mismatch`, and then nothing stays; what `open` and its chunks throw, and then
  * what came so far stays where it is worth it
  */
 export async function writeResumable(
@@ -181,21 +182,22 @@ class PartialFile {
     const { signal } = this.options
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
-    const stream = addAbortSignal(signal, await open(hashed.size))
-    const writer = new FileWriter(this.file, hashed.size)
     const verifier = new Verifier(expected, what, hashed)
     try {
-      for await (const chunk of stream as AsyncIterable<Buffer>) {
-        verifier.update(chunk)
-        const full = writer.add(chunk)
-        if (full !== undefined) await this.#onDisk(full)
+      for await (const chunk of untilAborted(await open(hashed.size), signal)) {
+        // While the disk is at work, the chunk is hashed.
+        const writing = this.#onDisk(writeAt(this.file, chunk, hashed.size))
+        writing.catch(() => {})
+        try {
+          verifier.update(chunk)
+        } finally {
+          // Nothing writes to the file any more when it is closed.
+          await writing
+        }
       }
       verifier.end()
     } catch (error) {
       throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
-    } finally {
-      // What came stays, also when no more does; and nothing writes to the file any more when it is closed.
-      await this.#onDisk(writer.end())
     }
   }
 

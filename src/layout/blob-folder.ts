@@ -245,7 +245,8 @@ export function contentOf(blob: BlobContent, context: Context): FileContent {
   return {
     expected: blob.descriptor,
     what: `blob ${digest} of ${label}`,
-    open: from => blob.open(from, { unverified: true }),
+    open: async from =>
+      blob.chunks?.(from, { unverified: true }) ?? (await blob.open(from, { unverified: true })),
     resuming: offset => {
       context.emit({ type: 'resuming', operation: `pull of blob ${digest} from ${label}`, offset, size })
     },
