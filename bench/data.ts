@@ -89,9 +89,12 @@ export function layerSizesMB(sizeMB: number): number[] {
   return LAYER_PARTS.map(part => sizeMB * part)
 }
 
-/** Makes something under another name first, unless it is there. */
+/** Makes something under another name first, unless it is there. The system has it in memory then, in either case. */
 async function made(path: string, make: (temporary: string) => Promise<void>): Promise<string> {
-  if (await stat(path).catch(() => undefined)) return path
+  if (await stat(path).catch(() => undefined)) {
+    await ended('sh', ['-c', 'find "$1" -type f -exec cat {} + >/dev/null', 'sh', path])
+    return path
+  }
   await mkdir(join(path, '..'), { recursive: true })
   const temporary = `${path}.${process.pid}`
   await make(temporary)

@@ -149,7 +149,7 @@ function toFastest(title: string, atMost: number, id: string): Goal {
 /** The worst of all Nodes, of wall clock and CPU time. */
 function toNode(title: string, atMost: number, isFirst: boolean, command: string): Goal {
   return {
-    title: `${title}: wall clock or CPU time, in times of the same Node with an empty file`,
+    title: `${title}: wall clock or CPU time, in times of Node's own`,
     atMost,
     digits: 2,
     figureIn: results =>

@@ -1,10 +1,11 @@
 // Compares regctl with its peers. See `npm run bench -- --help`.
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.js'
-import { formatReadme } from './readme.js'
+import { formatReadme, withResults } from './readme.js'
 import { addResults, type Results, type Row, readResults, resultsJson } from './results.js'
 import { runMemory, runWorkload } from './run.js'
 import { measureStarts } from './starts.js'
@@ -29,13 +30,15 @@ const { values } = parseArgs({
   },
 })
 
+const README = fileURLToPath(new URL('../README.md', import.meta.url))
 const options = { dataFolder: values.data, sizeMB: Number(values.size), blobMB: Number(values.blob) }
 const compared = workloads(options)
 const comparedIds = compared.flatMap(({ rows }) => rows.map(({ id }) => id))
 const USUAL = [...comparedIds, 'startup', 'memory']
+const ALL = [...USUAL, 'memory-large']
 
-const HELP = `Compares regctl with crane, skopeo, oras and the Docker Engine, as far as they are installed (.ci/fetch-peers fetches
-the first three), and shows which of its goals are met.
+const HELP = `Compares regctl with crane, skopeo, oras and the Docker Engine, as far as they are installed, and shows which of its goals
+are met. That takes about 20 minutes. .ci/fetch-peers fetches the first three; the Docker Engine is only started by root.
 
   --rows A,B      only these rows: ${USUAL.join(', ')}; or memory-large, which takes minutes and 20 GB of
                   the disk; or all
@@ -48,17 +51,17 @@ the first three), and shows which of its goals are met.
   --nodes A,B     what start-up is measured on: programs, or versions which npx gets (this Node, and 24)
   --data FOLDER   keeps the images that are made of this machine's files
   --out FOLDER    writes results.md and results.json there; rows that are there already and were not measured now stay
-  --readme FOLDER measures nothing, and prints what the README has of the results there
+  --readme FOLDER measures nothing, and lets the README show the results there
 `
 
 if (values.help) process.stdout.write(HELP)
-else if (values.readme !== undefined) await printReadme(values.readme)
+else if (values.readme !== undefined) await updateReadme(values.readme)
 else await main()
 
 async function main(): Promise<void> {
-  const wanted = new Set(
-    values.rows === 'all' ? [...USUAL, 'memory-large'] : (values.rows?.split(',') ?? USUAL),
-  )
+  const wanted = new Set(values.rows === 'all' ? ALL : (values.rows?.split(',') ?? USUAL))
+  const unknown = [...wanted].find(id => !ALL.includes(id))
+  if (unknown !== undefined) throw new Error(`There is no row ${unknown}, but ${ALL.join(', ')}`)
   const tools = findTools(values.node, values.tools?.split(','))
   const rows: Row[] = []
   for (const workload of compared) {
@@ -88,8 +91,8 @@ async function main(): Promise<void> {
   await writeFile(join(values.out, 'results.json'), resultsJson(results))
 }
 
-async function printReadme(folder: string): Promise<void> {
+async function updateReadme(folder: string): Promise<void> {
   const results = await readResults(folder)
   if (results === undefined) throw new Error(`There are no results in ${folder}`)
-  process.stdout.write(formatReadme(results, folder))
+  await writeFile(README, withResults(await readFile(README, 'utf8'), formatReadme(results, folder)))
 }

@@ -1,6 +1,6 @@
 import { startsOf } from './goals.js'
 import { middle, type Results } from './results.js'
-import { fixed, formatMemory, formatTable, toolsIn } from './table.js'
+import { fixed, formatMemory, formatTable, loadNote, toolsIn } from './table.js'
 
 /**
  * What the README has of some results: so its figures are none but those of the command that it names.
@@ -9,6 +9,13 @@ import { fixed, formatMemory, formatTable, toolsIn } from './table.js'
  */
 export function formatReadme(results: Results, folder: string): string {
   return `${[transfers(results, folder), starts(results), memory(results)].filter(Boolean).join('\n\n')}\n`
+}
+
+/** The README with other results. @throws Error when it has no section for them */
+export function withResults(readme: string, results: string): string {
+  const section = /(?<=\n## How fast it is\n\n).*?(?=\n## )/s
+  if (!section.test(readme)) throw new Error('The README has no section "How fast it is"')
+  return readme.replace(section, () => results)
 }
 
 function transfers(results: Results, folder: string): string {
@@ -29,7 +36,7 @@ function transfers(results: Results, folder: string): string {
   return [
     `Seconds of wall clock on ${machine.cores} cores with Node ${machine.versions.node}, registries on the same machine, medians of runs in turns, by`,
     `\`npm run bench -- --rows all\`. [CPU time, memory, requests, bytes and goals](${folder}/results.md) are kept beside. The image has`,
-    `${sizeMB} MB uncompressed.`,
+    [`${sizeMB} MB uncompressed.`, ...loadNote(results)].join(' '),
     '',
     formatTable(['work', ...heads], lines),
   ].join('\n')

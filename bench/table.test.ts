@@ -36,7 +36,7 @@ it('has a line for each row: medians of each tool, and the ratio to the fastest 
 })
 
 it('says what the cells leave out', () => {
-  expect(text).toContain('it loads it, which took 12.25 s more')
+  expect(text).toContain('Before docker can push an archive it loads it, which took 12.25 s more.')
   expect(text).toContain('regctl had 250 MB in files of its own at most')
 })
 

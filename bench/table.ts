@@ -1,5 +1,5 @@
 import { GOALS, isMet, ratioToFastest, startsOf } from './goals.js'
-import { middle, type Results, type Row } from './results.js'
+import { middle, type Results } from './results.js'
 import type { Trial } from './trial.js'
 
 /** The results as a Markdown document: what tools were compared at, start-up, memory, and which goals are met. */
@@ -63,9 +63,10 @@ function comparison(results: Results): string[] {
   ])
   return [
     '## Transfers',
-    'Each cell: seconds of wall clock / CPU seconds / MB of memory at most / requests / MB stored; medians of runs in turns. Ratio: time of regctl to the fastest peer.',
+    'Each cell: seconds of wall clock / CPU seconds / MB of memory at most / requests / MB stored; medians of runs in turns. CPU time and memory of docker are those of its daemon. Ratio: time of regctl to the fastest peer.',
     formatTable(['work', ...tools, 'ratio'], lines),
-    ...notes(rows),
+    ...loadNote(results),
+    ...diskNote(results),
   ]
 }
 
@@ -95,24 +96,20 @@ function formatCell(trials: readonly Trial[]): string {
   ].join(' / ')
 }
 
-/** What the cells don't say. */
-function notes(rows: readonly Row[]): string[] {
-  const said: string[] = []
-  const docker = rows.find(({ id }) => id === 'push-archive')?.trials.docker
-  const load = middle(docker, trial => trial.loadSeconds)
-  if (load !== undefined) {
-    said.push(
-      `docker: before it can push an archive it loads it, which took ${fixed(load, 2)} s more. CPU time and memory are its daemon's.`,
-    )
-  }
-  const pipe = rows.find(({ id }) => id === 'push-pipe')?.trials.regctl
-  const disk = middle(pipe, trial => trial.diskMB)
-  if (disk !== undefined) {
-    said.push(
-      `From a pipe, regctl had ${fixed(disk, 0)} MB in files of its own at most, of which none is left.`,
-    )
-  }
-  return said
+/** What docker does before its push; nothing where it was not measured. */
+export function loadNote({ rows }: Results): string[] {
+  const trials = rows.find(({ id }) => id === 'push-archive')?.trials.docker
+  const load = middle(trials, trial => trial.loadSeconds)
+  if (load === undefined) return []
+  return [`Before docker can push an archive it loads it, which took ${fixed(load, 2)} s more.`]
+}
+
+/** What the cells of regctl don't say. */
+function diskNote({ rows }: Results): string[] {
+  const trials = rows.find(({ id }) => id === 'push-pipe')?.trials.regctl
+  const disk = middle(trials, trial => trial.diskMB)
+  if (disk === undefined) return []
+  return [`From a pipe, regctl had ${fixed(disk, 0)} MB in files of its own at most, of which none is left.`]
 }
 
 function startUp(results: Results): string[] {

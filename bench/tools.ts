@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { fetchedVersion, launchPeer, peerPath } from '../test/support/peers.js'
-import { missingDockerEngine } from '../test/support/tools.js'
+import { toolPath } from '../test/support/tools.js'
 import { firstVersion, versionOf } from './versions.js'
 
 /** The kinds of work that tools are compared at. */
@@ -36,7 +36,7 @@ export const LAYOUT_TAG = 'bench'
 export function findTools(node: string, names?: readonly string[]): Tool[] {
   const wanted = (name: string) => names?.includes(name) ?? true
   const peers = [crane, skopeo, oras].filter(({ name }) => wanted(name)).flatMap(found)
-  const docker = wanted('docker') && missingDockerEngine() === undefined ? [dockerEngine()] : []
+  const docker = wanted('docker') && canRunDocker() ? [dockerEngine()] : []
   return [...(wanted('regctl') ? [regctl(node)] : []), ...peers, ...docker]
 }
 
@@ -79,6 +79,13 @@ function regctl(node: string): Tool {
     askVersion: ['--version'],
     parametersFor: (work, from, to) => recipes[work](from, to),
   }
+}
+
+function canRunDocker(): boolean {
+  return (
+    process.getuid?.() === 0 &&
+    ['dockerd', 'containerd', 'docker'].every(name => toolPath(name) !== undefined)
+  )
 }
 
 /** Has no files and no registries to work between, only its engine: see `docker.ts`. */
