@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { chunks } from './bundle/chunks.js'
 import { lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
 import { trimmedPackages } from './bundle/trimmed-packages.js'
@@ -20,11 +21,17 @@ const EXTERNAL = ['@napi-rs/keyring']
  */
 export async function writeBundle(compiled) {
   const folder = join(compiled, 'cli-bundle')
-  const programs = await bundle(compiled, {
-    regctl: regctl(compiled),
-    'docker-credential-regctl': dockerCredentialHelper(compiled),
-  })
-  const start = await bundle(compiled, { start: starter(compiled, buildOf(programs)) })
+  const { codeSplitting, refuseMissing } = chunks(compiled, root)
+  const programs = await bundle(
+    compiled,
+    {
+      regctl: regctl(compiled),
+      'docker-credential-regctl': dockerCredentialHelper(compiled),
+    },
+    codeSplitting,
+  )
+  refuseMissing()
+  const start = await bundle(compiled, { start: starter(compiled, buildOf(programs)) }, undefined)
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
   for (const { fileName, code } of [...programs, ...start]) writeFileSync(join(folder, fileName), code)
@@ -57,10 +64,10 @@ function outlines() {
 
 /** @param {string} compiled */
 function dockerCredentialHelper(compiled) {
+  const { name: packageName, version } = packageJson()
   return `
-    import { name, version } from '${root}package.json'
     import { runCredentialHelper } from '${compiled}/cli/docker-credential-helper.js'
-    export const run = parameters => runCredentialHelper(parameters, { packageName: name, version })`
+    export const run = parameters => runCredentialHelper(parameters, ${JSON.stringify({ packageName, version })})`
 }
 
 /** @param {string} compiled @param {string} build */
@@ -74,12 +81,13 @@ function starter(compiled, build) {
  * @param {string} compiled
  * @param {Record<string, string>} programs the text of each program's first module, by the program's name
  */
-async function bundle(compiled, programs) {
+async function bundle(compiled, programs, codeSplitting) {
   const build = await rolldown({
     cwd: compiled,
     experimental: { attachDebugInfo: 'none' },
     input: Object.fromEntries(Object.keys(programs).map(name => [name, `program:${name}`])),
     platform: 'node',
+    preserveEntrySignatures: 'allow-extension',
     external: EXTERNAL,
     treeshake: { moduleSideEffects: id => !id.startsWith(compiled) },
     plugins: [
@@ -99,6 +107,7 @@ async function bundle(compiled, programs) {
   const { output } = await build.generate({
     format: 'cjs',
     dynamicImportInCjs: false,
+    ...(codeSplitting !== undefined && { codeSplitting }),
     entryFileNames: '[name].cjs',
     chunkFileNames: '[name]-[hash].cjs',
     comments: false,
@@ -114,8 +123,12 @@ function inAscii(code) {
 
 /** A name for these files and no others: V8 looks at the length of a file only, to know whether it compiled that. */
 function buildOf(files) {
-  const { version } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
+  const { version } = packageJson()
   const hash = createHash('sha256')
   for (const { fileName, code } of files) hash.update(`${fileName}\0${code}\0`)
   return `${version}-${hash.digest('hex').slice(0, 12)}`
+}
+
+function packageJson() {
+  return JSON.parse(readFileSync(`${root}package.json`, 'utf8'))
 }

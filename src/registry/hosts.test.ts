@@ -7,12 +7,13 @@ import { Hosts } from './hosts.js'
 import { explainNetworkError } from './network-error.js'
 import { defaultRetryOptions, Retrier } from './retry.js'
 
-function hostsOf(insecure: string[], ...failures: (Error | undefined)[]) {
+function hostsOf(insecure: string[], ...failures: (Error | 'clear text' | undefined)[]) {
   const probed: string[] = []
   const probe = async (url: URL) => {
     const failure = failures[Math.min(probed.length, failures.length - 1)]
     probed.push(url.href)
-    if (failure !== undefined) throw failure
+    if (failure instanceof Error) throw failure
+    return failure === undefined
   }
   const retrier = new Retrier({ ...defaultRetryOptions, sleep: async () => {} })
   return { hosts: new Hosts(new InsecureRegistries(insecure), probe, retrier), probed }
@@ -37,6 +38,7 @@ describe('R148 to R152: how a registry is reached', () => {
     for (let times = 0; times < 2; times++)
       expect(await base(plain.hosts, 'r.example')).toBe('http://r.example/')
     expect(plain.probed).toEqual(['https://r.example/v2/'])
+    expect(await base(hostsOf(['r.example'], 'clear text').hosts, 'r.example')).toBe('http://r.example/')
   })
 
   test('by http at port 80 when port 443 is closed', async () => {

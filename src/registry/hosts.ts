@@ -17,8 +17,11 @@ export function hostOf(registry: string): string {
   return registry === DOCKER_HUB ? HUB_HOST : registry
 }
 
-/** Asks a registry for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. */
-export type Probe = (url: URL, registry: string, signal: AbortSignal) => Promise<void>
+/**
+ * Asks a registry for a URL over unverified TLS; rejects with the socket's error when no HTTP answer comes. Gives false
+ * when it is seen without TLS that it speaks clear text.
+ */
+export type Probe = (url: URL, registry: string, signal: AbortSignal) => Promise<boolean>
 
 /**
  * Knows how each registry is reached: https only, or for an insecure one https without verification and then http
@@ -57,13 +60,14 @@ export class Hosts {
     const secure = new URL(`https://${host}`)
     if (!isInsecure && !(await this.#insecure.resolves(registry)))
       return { registry, base: secure, insecure: false }
+    const plain: Endpoint = { registry, base: new URL(`http://${host}`), insecure: true }
     const ping = new URL('/v2/', secure)
     const operation = `connection to ${registry}`
     for (let attempt = 1; ; attempt++) {
       try {
         using deadline = new Deadline(PROBE_TIMEOUT_MS, context.signal)
-        await this.#probe(ping, registry, deadline.signal)
-        return { registry, base: secure, insecure: true }
+        const speaksTls = await this.#probe(ping, registry, deadline.signal)
+        return speaksTls ? { registry, base: secure, insecure: true } : plain
       } catch (error) {
         if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)
         if (error instanceof RegctlError) throw error
@@ -76,7 +80,7 @@ export class Hosts {
         const isRefused = code === 'connection-refused' && secure.port !== ''
         // What answers with an alert speaks TLS: clear text would only hide what it says.
         const isFinal = code === 'no-such-host' || code === 'client-certificate'
-        if (!isRefused && !isFinal) return { registry, base: new URL(`http://${host}`), insecure: true }
+        if (!isRefused && !isFinal) return plain
         if (isRefused && attempt === 1) {
           // A registry that was started just now gets a second chance (rule R237).
           await this.#retrier.pause({ operation, context }, attempt, {

@@ -109,18 +109,19 @@ export class Transport implements AsyncDisposable {
    * socket's error.
    *
    * @param registry as it stands in references
+   * @returns false when it surely speaks clear text
    */
-  async probe(url: URL, registry: string, signal: AbortSignal): Promise<void> {
+  async probe(url: URL, registry: string, signal: AbortSignal): Promise<boolean> {
     // A registry on this machine mostly speaks HTTP. That is seen without the certificates of the system and OpenSSL.
     const isNear = isLoopback(url.hostname) && this.#options.proxyFor(url) === undefined
-    if (isNear && (await answersInClearText(url, this.#lookup(false), signal)))
-      throw Object.assign(new Error('the answer is no TLS'), { code: 'ERR_SSL_WRONG_VERSION_NUMBER' })
+    if (isNear && (await answersInClearText(url, this.#lookup(false), signal))) return false
     const tls = await this.#trust.settingsFor(registry, true)
     const demands = { verify: false, guarded: false, tls }
     const clock = new StallClock(this.#stallTimeoutMs)
     try {
       const sent = { method: 'GET', signal, headers: {}, body: undefined, closes: false } as const
       drain((await this.#exchange(url, demands, clock, clock.answerLimitMs(0), sent)).body)
+      return true
     } catch (error) {
       throw await this.#explained(error, url, demands, signal)
     }

@@ -2,9 +2,12 @@ import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promis
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { unpackCode } from '../../src/start/code-pack.js'
 import { type RunResult, regctlWith, run, systemEnvironment } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
+import { startRegistry } from './test-registry.js'
 
+const EMPTY_INDEX = '{"schemaVersion":2,"manifests":[]}'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const START_FILE = join(ROOT, 'bin/run.js')
 
@@ -99,6 +102,31 @@ describe('compiled code', () => {
     expect(runs.map(text)).toEqual([version, version, version, version])
     expect(await cacheFiles()).toEqual(['regctl.bin'])
     expect(text(await regctl('--version'))).toEqual(version)
+  })
+})
+
+describe('what is loaded', () => {
+  const loaded = async (...parameters: string[]) => {
+    expect((await regctl(...parameters)).code).toBe(0)
+    const files = [...unpackCode(await readFile(await onlyFile())).keys()]
+    return files.map(file => file.replace(/(?:-[\w-]{8})?\.cjs$/, '')).sort()
+  }
+
+  it('is one file of the bundle for the version', async () => {
+    expect(await loaded('--version')).toEqual(['regctl', 'rolldown-runtime'])
+  })
+
+  it('is little more for help', async () => {
+    expect(await loaded('--help')).toEqual(['help', 'regctl', 'rolldown-runtime'])
+  })
+
+  it('is what a command needs that asks a registry for a manifest', async () => {
+    await using registry = await startRegistry()
+    const url = `http://${registry.host}/v2/a/manifests/latest`
+    const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' }
+    expect((await fetch(url, { method: 'PUT', headers, body: EMPTY_INDEX })).status).toBe(201)
+    const files = await loaded('digest', `${registry.host}/a:latest`)
+    expect(files).toEqual(['digest', 'regctl', 'registry', 'rolldown-runtime'])
   })
 })
 
