@@ -1,12 +1,13 @@
 // Compares regctl with its peers. See `npm run bench -- --help`.
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { describeMachine } from './machine.js'
 import { formatReadme, withResults } from './readme.js'
-import { addResults, type Results, type Row, readResults, resultsJson } from './results.js'
+import { addResults, type Results } from './results.js'
+import { readResults, writeResults } from './results-folder.js'
 import { runMemory, runWorkload } from './run.js'
 import { measureStarts } from './starts.js'
 import { formatResults } from './table.js'
@@ -63,32 +64,30 @@ async function main(): Promise<void> {
   const unknown = [...wanted].find(id => !ALL.includes(id))
   if (unknown !== undefined) throw new Error(`There is no row ${unknown}, but ${ALL.join(', ')}`)
   const tools = findTools(values.node, values.tools?.split(','))
-  const rows: Row[] = []
-  for (const workload of compared) {
-    rows.push(...(await runWorkload(workload, tools, wanted, Number(values.runs))))
-  }
-  const starts = wanted.has('startup') ? await measureStarts(values.nodes.split(','), tools, values.data) : []
-  const regctl = tools.find(({ name }) => name === 'regctl')
-  const memory = regctl ? await runMemory(regctl, wanted, options, Number(values.large)) : []
-  const now: Results = {
+  const none: Results = {
     date: new Date().toISOString().slice(0, 10),
     machine: describeMachine(tools, values.node),
     sizeMB: options.sizeMB,
     blobMB: options.blobMB,
-    rows,
-    starts,
-    memory,
+    rows: [],
+    starts: [],
+    memory: [],
   }
-  if (values.out === undefined) {
-    process.stdout.write(formatResults(now))
-    return
+  let results = values.out === undefined ? none : ((await readResults(values.out)) ?? none)
+  // What was measured is kept at once: whatever ends the rest, an hour is not lost.
+  const keep = async (measured: Partial<Results>) => {
+    results = addResults(results, { ...none, ...measured }, comparedIds)
+    if (values.out !== undefined) await writeResults(values.out, results)
   }
-  const results = addResults(await readResults(values.out), now, comparedIds)
-  const table = formatResults(results)
-  process.stdout.write(table)
-  await mkdir(values.out, { recursive: true })
-  await writeFile(join(values.out, 'results.md'), table)
-  await writeFile(join(values.out, 'results.json'), resultsJson(results))
+  for (const workload of compared) {
+    await keep({ rows: await runWorkload(workload, tools, wanted, Number(values.runs)) })
+  }
+  if (wanted.has('startup')) {
+    await keep({ starts: await measureStarts(values.nodes.split(','), tools, values.data) })
+  }
+  const regctl = tools.find(({ name }) => name === 'regctl')
+  if (regctl) await keep({ memory: await runMemory(regctl, wanted, options, Number(values.large)) })
+  process.stdout.write(formatResults(results))
 }
 
 async function updateReadme(folder: string): Promise<void> {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { formatReadme, withResults } from './readme.js'
-import { readResults } from './results.js'
+import { readResults } from './results-folder.js'
 import { NO_RESULTS, sampleTrial } from './sample-results.js'
 import { formatResults } from './table.js'
 

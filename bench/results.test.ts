@@ -1,6 +1,8 @@
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { temporaryFolder } from '../test/support/temporary-folder.js'
-import { addResults, readResults } from './results.js'
+import { addResults } from './results.js'
+import { readResults, writeResults } from './results-folder.js'
 import { NO_RESULTS, sampleTrial } from './sample-results.js'
 
 const row = (id: string, seconds: number) => ({ id, title: id, trials: { regctl: [sampleTrial(seconds)] } })
@@ -22,8 +24,16 @@ describe('addResults', () => {
   })
 })
 
-describe('readResults', () => {
-  it('finds none in a folder that is not there', async () => {
+describe('a folder of results', () => {
+  it('gives what was written there', async () => {
+    await using folder = await temporaryFolder()
+    const path = join(folder.path, 'new')
+    const results = { ...NO_RESULTS, rows: [row('a', 1)] }
+    await writeResults(path, results)
+    expect(await readResults(path)).toEqual(results)
+  })
+
+  it('has none when it is not there', async () => {
     await using folder = await temporaryFolder()
     expect(await readResults(`${folder.path}/none`)).toBeUndefined()
   })

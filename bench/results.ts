@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Machine } from './machine.js'
 import { median } from './measure.js'
 import type { MemoryRow } from './memory.js'
@@ -26,30 +24,12 @@ export interface Results {
   memory: MemoryRow[]
 }
 
-const FILE = 'results.json'
-
-/** The results that were written to a folder; undefined when there are none. */
-export async function readResults(folder: string): Promise<Results | undefined> {
-  try {
-    return JSON.parse(await readFile(join(folder, FILE), 'utf8')) as Results
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
-/** The results as the text of that file. */
-export function resultsJson(results: Results): string {
-  return `${JSON.stringify(results, undefined, 2)}\n`
-}
-
 /**
  * Adds what was measured now to what was measured before: a row that was measured again is replaced.
  *
  * @param order the ids of all rows, in the order of the table
  */
-export function addResults(before: Results | undefined, now: Results, order: readonly string[]): Results {
-  if (before === undefined) return now
+export function addResults(before: Results, now: Results, order: readonly string[]): Results {
   const replaced = new Set(now.rows.map(({ id }) => id))
   const rows = [...before.rows.filter(({ id }) => !replaced.has(id)), ...now.rows]
   const sizes = new Set(now.memory.map(({ sizeMB }) => sizeMB))

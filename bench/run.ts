@@ -22,7 +22,7 @@ export async function runWorkload(
   if (measured.length === 0) return []
   for (let round = 0; round < Math.min(runs, mostRuns); round++) {
     for (const tool of tools.filter(suits)) {
-      const done = await run(tool, wanted)
+      const done = await run(tool, wanted).catch(failedPeer(tool))
       for (const { id, trials } of measured) {
         const trial = done[id]
         if (trial === undefined) continue
@@ -32,6 +32,15 @@ export async function runWorkload(
     }
   }
   return measured
+}
+
+/** A peer that can't do its work is left out; regctl has to be able to. */
+function failedPeer(tool: Tool): (error: unknown) => Record<string, never> {
+  return error => {
+    if (tool.name === 'regctl') throw error
+    process.stderr.write(`${tool.name} is left out: ${error instanceof Error ? error.message : error}\n`)
+    return {}
+  }
 }
 
 /** Measures regctl's memory with the large image, and with one that is `largeMB`, as far as that is wanted. */
