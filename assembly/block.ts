@@ -165,10 +165,10 @@ function writeSequences(start: usize): void {
     const literalsEnd = literal + (<usize>value & 0xfffff)
     while (literal + 4 <= literalsEnd) {
       const four = load<u32>(literal)
-      const code1 = <u64>load<u32>(at(LITERAL_CODES, four & 255))
-      const code2 = <u64>load<u32>(at(LITERAL_CODES, (four >> 8) & 255))
-      const code3 = <u64>load<u32>(at(LITERAL_CODES, (four >> 16) & 255))
-      const code4 = <u64>load<u32>(at(LITERAL_CODES, four >> 24))
+      const code1 = literalCode(four)
+      const code2 = literalCode(four >> 8)
+      const code3 = literalCode(four >> 16)
+      const code4 = literalCode(four >> 24)
       bits |= (code1 >> 8) << count
       count += code1
       bits |= (code2 >> 8) << count
@@ -183,11 +183,19 @@ function writeSequences(start: usize): void {
       count &= 7
       literal += 4
     }
-    for (; literal < literalsEnd; literal++) {
-      const code = <u64>load<u32>(at(LITERAL_CODES, load<u8>(literal)))
-      bits |= (code >> 8) << count
-      count += code
-    }
+    // How many are left is hard to foresee: no branch depends on it.
+    const left = <u32>(literalsEnd - literal)
+    const three = load<u32>(literal)
+    const code1 = select<u64>(literalCode(three), 0, left > 0)
+    const code2 = select<u64>(literalCode(three >> 8), 0, left > 1)
+    const code3 = select<u64>(literalCode(three >> 16), 0, left > 2)
+    bits |= (code1 >> 8) << count
+    count += code1
+    bits |= (code2 >> 8) << count
+    count += code2
+    bits |= (code3 >> 8) << count
+    count += code3
+    literal = literalsEnd
     store<u64>(place, bits)
     place += <usize>(count & 63) >> 3
     bits >>= count & 56
@@ -195,14 +203,14 @@ function writeSequences(start: usize): void {
     if (sequence === sequencesEnd) break
     const length = <u32>(value >> 20) & 511
     const symbol = <u32>(value >> 29) & 31
-    const lengthCode = <u64>load<u32>(at(LENGTH_CODES, length))
+    const lengthCode = <u64>load<u32>(length << 2, LENGTH_CODES)
     bits |= (lengthCode >> 8) << count
     count += lengthCode
-    const distanceCode = <u64>load<u32>(at(DISTANCE_CODES, symbol))
+    const distanceCode = <u64>load<u32>(symbol << 2, DISTANCE_CODES)
     bits |= (distanceCode >> 8) << count
     count += distanceCode
     bits |= (value >> 34) << count
-    count += load<u8>(DISTANCE_EXTRA + symbol)
+    count += load<u8>(symbol, DISTANCE_EXTRA)
     store<u64>(place, bits)
     place += <usize>(count & 63) >> 3
     bits >>= count & 56
@@ -213,4 +221,9 @@ function writeSequences(start: usize): void {
   const code = load<u32>(at(LITERAL_CODES, <u32>END_OF_BLOCK))
   put(code >> 8, code & 255)
   flush()
+}
+
+/** The code of the literal in the low byte, with its length. */
+function literalCode(bytes: u32): u64 {
+  return <u64>load<u32>((bytes & 255) << 2, LITERAL_CODES)
 }

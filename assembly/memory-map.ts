@@ -13,11 +13,11 @@ export const DISTANCES: u32 = 30
 export const PRECODES: u32 = 19
 
 /** The match finder's table has this many bits of hash, and two positions of 16 bits for each. */
-export const HASH_BITS: u32 = 15
+export const HASH_BITS: u32 = 14
 /** A deflate block ends after this many matches... */
-export const MOST_SEQUENCES: usize = 6000
+export const MOST_SEQUENCES: usize = 9000
 /** ...or this many bytes, so that its codes suit what is in it. */
-export const MOST_BYTES: usize = 60_000
+export const MOST_BYTES: usize = 90_000
 
 // The compiler's own data lies below.
 export const HASH_TABLE: usize = 0x1000
@@ -51,7 +51,7 @@ export const SEQUENCES: usize = TALLY + 256 * 4
 /** The dictionary lies right before the input; what reads ahead finds 16 bytes after it. */
 export const INPUT: usize = ((SEQUENCES + MOST_SEQUENCES * 8 + 127) & ~63) + WINDOW_SIZE
 export const OUTPUT: usize = INPUT + BLOCK_SIZE + 64
-/** Incompressible bytes grow by 5 in 60,000. */
+/** Incompressible bytes grow by 10 in 90,000. */
 const OUTPUT_SIZE: usize = BLOCK_SIZE + 32 * 1024
 
 export const LENGTH_BASE: usize = memory.data<u16>([

@@ -59,7 +59,7 @@ describe('gzipStream', () => {
   })
 
   it.each([
-    [undefined, '44ab729465f24b7d52003122ad5f73cb1b8ded26ad9775a0e809b261f8f0485b'],
+    [undefined, '0da191253ab9bd5468bb2c5cbf4005cd508fce575240737db4e9470a753c9ce4'],
     [4, '05bab1dd4e1df517fdafaa32dabcfa910a48b72dac7a93accc0585b643a8e7bb'],
   ])('makes bytes that never change, with level %s: digests of layers depend on them', async (level, hex) => {
     const compressed = await compress(sample(2 * MEBIBYTE + 12345), [MEBIBYTE], level)
