@@ -5,8 +5,10 @@ import { isIPv4, isIPv6 } from 'node:net'
  * compile that regular expression takes as long as a short command's own work.
  */
 export function ipVersion(text: string): 0 | 4 | 6 {
-  if (text.includes(':')) return isIPv6(text) ? 6 : 0
-  return isIPv4(text) ? 4 : 0
+  const colon = text.indexOf(':')
+  if (colon < 0) return isIPv4(text) ? 4 : 0
+  // One alone is before a port.
+  return text.includes(':', colon + 1) && isIPv6(text) ? 6 : 0
 }
 
 /** Whether an address is one of this machine's own, `127.0.0.0/8` or `::1`, as it is usually written. */

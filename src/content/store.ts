@@ -141,7 +141,7 @@ export interface Sink extends AsyncDisposable {
    * How many large blobs may go there at once with profit, where more make all of them slower: it shares the processors with
    * whoever sends them. Absent where more are as good or better.
    */
-  readonly largeBlobsAtOnce?: number
+  readonly largeBlobsAtOnce?: number | undefined
 
   /** Whether a manifest with this digest is in place. False when that can't be told. */
   hasManifest(digest: Digest, context: Context): Promise<boolean>

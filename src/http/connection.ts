@@ -3,6 +3,7 @@ import { type Answer, Exchange, type OutgoingRequest } from './exchange.js'
 import type { ResponseHead } from './head.js'
 import { HttpError } from './http-error.js'
 import { hearLastWords } from './last-words.js'
+import { monotonicMs } from './monotonic-clock.js'
 import type { SocketReader } from './socket.js'
 
 /** How long a connection is kept that nobody uses, when the server says nothing of it. */
@@ -53,7 +54,7 @@ export class Connection {
 
   /** Whether it is idle, and the server has probably not closed it yet. */
   get isUsable(): boolean {
-    return !this.#isClosed && this.#exchange === undefined && performance.now() < this.#keptUntil
+    return !this.#isClosed && this.#exchange === undefined && monotonicMs() < this.#keptUntil
   }
 
   /** Sends a request and waits for the answer, see {@link Exchange}. */
@@ -95,7 +96,7 @@ export class Connection {
 
   #free(head: ResponseHead): void {
     this.#exchange = undefined
-    this.#keptUntil = performance.now() + keepMsOf(head)
+    this.#keptUntil = monotonicMs() + keepMsOf(head)
     // Nobody waits for what is kept.
     this.#socket?.unref()
     this.onFree()

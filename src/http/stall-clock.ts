@@ -1,3 +1,5 @@
+import { monotonicMs } from './monotonic-clock.js'
+
 /** How long a connection may stand still when nobody says otherwise (rule R248). */
 export const DEFAULT_STALL_TIMEOUT_MS = 60_000
 /** A registry may have to move what it was sent before it answers; so fast at least. */
@@ -66,7 +68,7 @@ export class StallClock {
     if (this.#timeoutMs === 0) return
     this.#phase = phase
     this.#limitMs = limitMs
-    this.#since = performance.now()
+    this.#since = monotonicMs()
     this.#timer ??= this.#start(limitMs)
   }
 
@@ -93,7 +95,7 @@ export class StallClock {
   #look(): void {
     this.#timer = undefined
     if (this.#phase === undefined) return
-    const leftMs = this.#since + this.#limitMs - performance.now()
+    const leftMs = this.#since + this.#limitMs - monotonicMs()
     if (leftMs > 0) this.#timer = this.#start(leftMs)
     else this.#abort?.(new StallError(this.#phase, this.#limitMs))
   }

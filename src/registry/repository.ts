@@ -37,7 +37,6 @@ export class Repository implements Store, RepositoryAccess {
   readonly name: string
   /** `registry/name`. */
   readonly label: string
-  readonly largeBlobsAtOnce?: number
   readonly #known: KnownBlobs
   readonly #doubts = new BlobDoubts()
   readonly #mounted = new Map<Digest, string>()
@@ -65,9 +64,12 @@ export class Repository implements Store, RepositoryAccess {
     this.registry = registry
     this.name = name
     this.label = `${registry}/${name}`
-    // A registry of this machine hashes each blob on one processor.
-    if (isLoopback(new URL(`http://${registry}`).hostname)) this.largeBlobsAtOnce = availableParallelism()
     this.#mirrored = mirrors.length === 0 ? undefined : new MirroredReads(this, mirrors, dead, this.#doubts)
+  }
+
+  /** A registry of this machine hashes each blob on one processor. */
+  get largeBlobsAtOnce(): number | undefined {
+    return isLoopback(new URL(`http://${this.registry}`).hostname) ? availableParallelism() : undefined
   }
 
   /** The same repository, which asks from the start for a token that allows to write (rule R104). */

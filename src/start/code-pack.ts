@@ -2,8 +2,8 @@
 const MAGIC = 'regctl code 1\n\0\0'
 /** The magic, the checksum of what follows it, and the length of the table. */
 const HEADER_BYTES = MAGIC.length + 8
-/** Disks and file systems lose or mix up whole blocks, of 512 bytes at least: one word of each 64 bytes shows that. */
-const SAMPLE_WORDS = 16
+/** Disks and file systems lose or mix up whole blocks, of 512 bytes at least: one word of each 256 bytes shows that. */
+const SAMPLE_WORDS = 64
 /** V8 takes its data in place where it begins at such a multiple. */
 const ALIGNMENT = 8
 

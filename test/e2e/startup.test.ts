@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { unpackCode } from '../../src/start/code-pack.js'
 import { type RunResult, regctlWith, run, systemEnvironment } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
-import { startRegistry } from './test-registry.js'
+import { startRegistry, type TestRegistry } from './test-registry.js'
 
 const EMPTY_INDEX = '{"schemaVersion":2,"manifests":[]}'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -120,13 +120,47 @@ describe('what is loaded', () => {
     expect(await loaded('--help')).toEqual(['help', 'regctl', 'rolldown-runtime'])
   })
 
-  it('is what a command needs that asks a registry for a manifest', async () => {
-    await using registry = await startRegistry()
-    const url = `http://${registry.host}/v2/a/manifests/latest`
-    const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' }
-    expect((await fetch(url, { method: 'PUT', headers, body: EMPTY_INDEX })).status).toBe(201)
-    const files = await loaded('digest', `${registry.host}/a:latest`)
-    expect(files).toEqual(['digest', 'regctl', 'registry', 'rolldown-runtime'])
+  describe('for a question to a registry', () => {
+    let registry: TestRegistry
+    let image: string
+
+    beforeEach(async () => {
+      registry = await startRegistry()
+      image = `${registry.host}/a:latest`
+      const url = `http://${registry.host}/v2/a/manifests/latest`
+      const headers = { 'content-type': 'application/vnd.oci.image.index.v1+json' }
+      expect((await fetch(url, { method: 'PUT', headers, body: EMPTY_INDEX })).status).toBe(201)
+    })
+
+    afterEach(() => registry[Symbol.asyncDispose]())
+
+    it('is what speaks to registries, besides the command', async () => {
+      expect(await loaded('digest', image)).toEqual(['digest', 'regctl', 'registry', 'rolldown-runtime'])
+    })
+
+    it('is nothing of Node that would take long', async () => {
+      const script = `process.on('exit', () => console.log(process.moduleLoadList.join(' ')))`
+      await writeFile(join(home.path, 'list.cjs'), script)
+      const env = { ...systemEnvironment(), HOME: home.path, REGCTL_CODE_CACHE_DIR: '' }
+      const parameters = ['--require', join(home.path, 'list.cjs'), START_FILE, 'digest', image]
+      const { stdout } = await run(process.execPath, parameters, { env })
+      const modules = stdout.match(/NativeModule \S+/g) ?? []
+      expect(modules).toContain('NativeModule net')
+      const slow = [
+        'assert',
+        'child_process',
+        'crypto',
+        'fs/promises',
+        'http',
+        'perf_hooks',
+        'readline',
+        'tls',
+        'v8',
+        'worker_threads',
+        'zlib',
+      ]
+      expect(modules.filter(name => slow.includes(name.replace('NativeModule ', '')))).toEqual([])
+    })
   })
 })
 
