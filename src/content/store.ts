@@ -64,6 +64,12 @@ export interface Source extends AsyncDisposable {
    */
   hasVerified?(digest: Digest): boolean
 
+  /**
+   * Whether blobs lie on a disk of this machine, where reading one again costs little: it may then be left to a registry to
+   * check the bytes, which it does anyway. Absent where they come from elsewhere.
+   */
+  readonly isAtHand?: boolean
+
   /** The size of a blob in bytes; undefined when it is not there. Absent where that can't be told without its descriptor. */
   statBlob?(digest: Digest, context: Context): Promise<number | undefined>
 
@@ -122,6 +128,13 @@ export interface BlobContent {
 
   /** The same for those who work on one chunk after another and keep none. Absent where {@link BlobContent.open} does as well. */
   chunks?(from?: number, options?: { unverified?: boolean }): Chunks
+
+  /**
+   * Reads the bytes for nothing but to check them. Absent where they should rather be checked as they are read.
+   *
+   * @throws ContentError `size-mismatch` or `digest-mismatch`; what reading throws
+   */
+  check?(): Promise<void>
 }
 
 /**

@@ -17,11 +17,13 @@ export interface Root {
  */
 export class DerivedSource implements Source {
   readonly label: string
+  readonly isAtHand: boolean
   readonly #base: Source
   readonly #manifests: ReadonlyMap<Digest, RawManifest>
 
   constructor(base: Source, manifests: Iterable<RawManifest>) {
     this.label = base.label
+    this.isAtHand = base.isAtHand === true
     this.#base = base
     this.#manifests = new Map([...manifests].map(manifest => [manifest.descriptor.digest, manifest]))
   }

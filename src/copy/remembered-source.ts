@@ -11,11 +11,13 @@ import type { Context, RawManifest, Source } from '../content/store.js'
  */
 export class RememberedSource implements Source {
   readonly label: string
+  readonly isAtHand: boolean
   readonly #base: Source
   readonly #manifests = new Map<string, RawManifest>()
 
   constructor(base: Source) {
     this.label = base.label
+    this.isAtHand = base.isAtHand === true
     this.#base = base
   }
 

@@ -50,5 +50,12 @@ function blobContent(source: Source, descriptor: Descriptor, target: string, con
       const input = blobChunksOf(source, descriptor, context, from)
       return countChunks(isChecked(from, options) ? verifyChunks(input, descriptor, what) : input, from, tell)
     },
+    ...(source.isAtHand === true && {
+      check: async () => {
+        for await (const _ of verifyChunks(blobChunksOf(source, descriptor, context), descriptor, what)) {
+          context.signal.throwIfAborted()
+        }
+      },
+    }),
   }
 }

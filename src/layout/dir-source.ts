@@ -47,6 +47,7 @@ export async function openDir(files: FileSet, context: Context): Promise<ImageFi
 /** Reads the image in a folder of the `dir` format. The set of files stays the caller's. */
 export class DirSource implements Source {
   readonly label: string
+  readonly isAtHand = true
   /** The image's manifest or index. */
   readonly root: RawManifest
   readonly #files: FileSet

@@ -57,6 +57,7 @@ export async function openLayout(files: FileSet, context: Context): Promise<Imag
  */
 export class LayoutSource implements Source {
   readonly label: string
+  readonly isAtHand = true
   /** What `index.json` lists, in its order. */
   readonly entries: readonly IndexEntry[]
   readonly #files: FileSet

@@ -3,6 +3,7 @@ import { digestHeaderOf, responseError } from './access.js'
 import { readErrorBody } from './error-body.js'
 import { RegistryError } from './registry-error.js'
 import { isRetryableStatus } from './retry.js'
+import { isSuccess } from './send.js'
 import { STRANGE_UPLOAD, type UploadAnswer } from './upload-send.js'
 
 /** Why an upload did not come to its end. */
@@ -75,6 +76,16 @@ export function refusalOf(
   const isDigestRefused = response.status === 400 && algorithm !== 'sha256'
   const hint = isDigestRefused ? `This registry may not support ${algorithm}` : undefined
   return responseError(request, { ...response, attempts }, { missing: 'the upload was', hint })
+}
+
+/**
+ * Whether an answer says that the registry found the right digest, or leaves no doubt that it refuses for another reason. Not
+ * every registry that finds a wrong one says so in the same way.
+ */
+export function isConfirmed({ request, response }: UploadAnswer, digest: Digest): boolean {
+  const { status } = response
+  if (isSuccess(status)) return digestHeaderOf(response) === digest
+  return request.method !== 'PUT' || (status !== 400 && status < 500)
 }
 
 /** @throws RegistryError `digest-mismatch` when the registry stored something else than was sent */

@@ -15,7 +15,7 @@ interface Reading {
 
 /**
  * The bytes of a blob as the bodies of requests, one piece after another. As long as each piece follows on the one before,
- * the blob is read in one pass and so verified; after a failure it is opened again at the offset that is needed.
+ * the blob is read in one pass and so verified, unless it can be checked by itself; after a failure it is opened again at the offset that is needed.
  */
 export class UploadSource {
   readonly #blob: BlobContent
@@ -112,5 +112,7 @@ export class UploadSource {
 }
 
 async function* chunksFrom(blob: BlobContent, from: number): AsyncGenerator<Buffer, void, undefined> {
-  yield* blob.chunks?.(from) ?? (await blob.open(from))
+  // What can be checked by itself is checked by the registry, unless that gives reason to doubt.
+  const options = { unverified: blob.check !== undefined }
+  yield* blob.chunks?.(from, options) ?? (await blob.open(from, options))
 }

@@ -72,6 +72,24 @@ describe('a push that can not be', () => {
     expect(registry.writes().filter(line => line.includes('/manifests/'))).toEqual([])
   })
 
+  it('ends with 6 where a layout is damaged, names the blob, and nothing points at its parts', async () => {
+    await using registry = await startRegistry()
+    const layout = join(folder.path, 'layout')
+    expect((await regctl('copy', image, `oci:${layout}:1`)).code).toBe(0)
+    const blobs = join(layout, 'blobs', 'sha256')
+    const sizes = await Promise.all(
+      (await readdir(blobs)).map(async name => ({ name, bytes: await readFile(join(blobs, name)) })),
+    )
+    const layer = sizes.find(({ bytes }) => bytes.readUInt16BE() === 0x1f8b)
+    if (layer === undefined) throw new Error('the layout has no layer')
+    layer.bytes[20] = (layer.bytes[20] ?? 0) ^ 1
+    await writeFile(join(blobs, layer.name), layer.bytes)
+    const { code, stderr } = await regctl('push', layout, `${registry.host}/x:1`)
+    expect(code).toBe(6)
+    expect(stderr).toContain(`blob sha256:${layer.name} of ${layout} should have the digest`)
+    expect(registry.writes().filter(line => line.includes('/manifests/'))).toEqual([])
+  })
+
   it('ends with 6 where the file is cut off', async () => {
     const cut = join(folder.path, 'cut.tar')
     await writeFile(cut, (await readFile(image)).subarray(0, 900))
