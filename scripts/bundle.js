@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
+import { minifySync } from 'rolldown/utils'
 import { chunks } from './bundle/chunks.js'
 import { lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
@@ -34,7 +35,9 @@ export async function writeBundle(compiled) {
   const start = await bundle(compiled, { start: starter(compiled, buildOf(programs)) }, undefined)
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
-  for (const { fileName, code } of [...programs, ...start]) writeFileSync(join(folder, fileName), code)
+  for (const { fileName, code } of [...programs.map(asFunction), ...start]) {
+    writeFileSync(join(folder, fileName), code)
+  }
 }
 
 /** @param {string} compiled */
@@ -113,7 +116,20 @@ async function bundle(compiled, programs, codeSplitting) {
     comments: false,
   })
   await build.close()
-  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(lazyImports(code)) }))
+  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(shortened(lazyImports(code))) }))
+}
+
+/** Without what is there for readers, but for the names of functions and classes, which the stacks of errors have. */
+function shortened(code) {
+  const options = { compress: false, mangle: { toplevel: false }, codegen: { removeWhitespace: true } }
+  const { code: short, errors } = minifySync('bundle.cjs', code, { module: false, ...options })
+  if (errors.length > 0) throw new Error(errors.map(({ message }) => message).join('\n'))
+  return short
+}
+
+/** As the starter runs it: without a copy of it all, only to put this around it. */
+function asFunction({ fileName, code }) {
+  return { fileName, code: `(function (exports, require, module, __filename, __dirname) {${code}\n})` }
 }
 
 /** What is ASCII can be read without being decoded. Outside of literals there is nothing else. */

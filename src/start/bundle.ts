@@ -17,8 +17,8 @@ type Run = (
 ) => void
 
 /**
- * The command line as one bundle of CommonJS files that require each other as they are needed. They are run as Node would
- * run them, but compiled code comes from the cache where that has it.
+ * The command line as one bundle of CommonJS files that require each other as they are needed; each is written as the
+ * function that Node makes of such a file. They are run as Node would run them, but compiled code comes from the cache where that has it.
  */
 export class Bundle {
   readonly #folder: string
@@ -55,9 +55,11 @@ export class Bundle {
   }
 
   #compile(file: string, filename: string): Script {
-    const code = `(function (exports, require, module, __filename, __dirname) {${readFileSync(filename, 'latin1')}\n})`
     const cachedData = this.#cache.get(file)
-    const script = new Script(code, { filename, ...(cachedData !== undefined && { cachedData }) })
+    const script = new Script(readFileSync(filename, 'latin1'), {
+      filename,
+      ...(cachedData !== undefined && { cachedData }),
+    })
     if (cachedData === undefined || script.cachedDataRejected === true) this.#isComplete = false
     this.#scripts.set(file, script)
     return script
