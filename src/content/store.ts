@@ -51,6 +51,12 @@ export interface Source extends AsyncDisposable {
   blobChunks?(descriptor: Descriptor, context: Context, from?: number): Chunks
 
   /**
+   * The last bytes of a blob, before anything else of it is read; not verified. Undefined when they can't be had alone. Absent
+   * where that is never worth it.
+   */
+  readBlobEnd?(descriptor: Descriptor, bytes: number, context: Context): Promise<Buffer | undefined>
+
+  /**
    * Takes note that the bytes of a blob turned out wrong (rule R247). Absent where they would be the same again: in a file.
    *
    * @returns whether it is worth opening the blob again from its start: there is another place to get it from, or the

@@ -6,6 +6,7 @@ import { inflateInThread } from '../compression/inflate-threads.js'
 import { blobChunksOf, type Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
+import { announcedCompression } from '../content/layer-types.js'
 import type { Context, Source } from '../content/store.js'
 import { withoutStart } from '../content/without-start.js'
 import { type ConvertedLayer, compressionOf } from './convert-layer.js'
@@ -34,9 +35,8 @@ export async function lateLayer(
 ): Promise<ConvertedLayer | undefined> {
   // Elsewhere layers that are made plain have this algorithm.
   if (algorithmOf(diffID) !== 'sha256' || layer.size < SIZE_BYTES) return undefined
-  if ((await compressionOf(source, layer, context)) !== 'gzip') return undefined
-  const trailer = await buffer(await source.openBlob(layer, context, layer.size - SIZE_BYTES))
-  const size = trailer.readUInt32LE()
+  const size = await readSize(source, layer, context)
+  if (size === undefined) return undefined
   if (layer.size > size * MOST_OF_SIZE + HEADER_BYTES) return undefined
   const what = `layer ${layer.digest} of ${source.label}`
   return {
@@ -49,6 +49,17 @@ export async function lateLayer(
       return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
     },
   }
+}
+
+/** What the trailer says; undefined for what is no gzip. */
+async function readSize(source: Source, layer: Descriptor, context: Context): Promise<number | undefined> {
+  if (source.readBlobEnd !== undefined) {
+    // Of what is yet to come there is but its type to go by.
+    if (announcedCompression(layer.mediaType) !== 'gzip') return undefined
+    return (await source.readBlobEnd(layer, SIZE_BYTES, context))?.readUInt32LE()
+  }
+  if ((await compressionOf(source, layer, context)) !== 'gzip') return undefined
+  return (await buffer(await source.openBlob(layer, context, layer.size - SIZE_BYTES))).readUInt32LE()
 }
 
 function inflate(source: Source, layer: Descriptor, context: Context, what: string): Chunks {

@@ -40,6 +40,10 @@ export class DerivedSource implements Source {
     return blobChunksOf(this.#base, descriptor, context, from)
   }
 
+  async readBlobEnd(descriptor: Descriptor, bytes: number, context: Context): Promise<Buffer | undefined> {
+    return await this.#base.readBlobEnd?.(descriptor, bytes, context)
+  }
+
   rejectBlob(digest: Digest, context: Context): boolean {
     return this.#base.rejectBlob?.(digest, context) ?? false
   }

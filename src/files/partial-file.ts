@@ -29,6 +29,9 @@ export interface FileContent {
   open(from: number): Promise<Chunks>
   /** For messages: `blob sha256:… of host/repository`. */
   what: string
+  /** Is told the path of the file when its bytes come from their start, and then how many are there. */
+  begun?(path: string): void
+  grown?(bytes: number): void
   /** Is told before it goes on where an earlier run stopped. */
   resuming?(offset: number): void
 }
@@ -137,6 +140,7 @@ class PartialFile {
   async fill(): Promise<void> {
     try {
       if (!(await this.#goOn())) {
+        this.content.begun?.(this.path)
         await this.file.truncate(0)
         await this.#append(this.#digester())
       }
@@ -152,6 +156,8 @@ class PartialFile {
     if (present === 0 || present > this.content.expected.size) return false
     const hashed = this.#digester()
     await this.#hash(hashed)
+    this.content.begun?.(this.path)
+    this.content.grown?.(hashed.size)
     this.content.resuming?.(hashed.size)
     try {
       await this.#append(hashed)
@@ -178,7 +184,7 @@ class PartialFile {
 
   /** Writes what follows the bytes that were hashed. */
   async #append(hashed: Digester): Promise<void> {
-    const { open, expected, what } = this.content
+    const { open, expected, what, grown } = this.content
     const { signal } = this.options
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
@@ -194,6 +200,7 @@ class PartialFile {
           // Nothing writes to the file any more when it is closed.
           await writing
         }
+        grown?.(hashed.size)
       }
       verifier.end()
     } catch (error) {

@@ -71,7 +71,7 @@ export async function streamMembers(
 
 /**
  * Writes the same bytes as {@link streamMembers} to an empty file: since the size of each member is known, so is its
- * place, and several are written at once. Waits until they are on the disk.
+ * place, and several are written at once. Waits until they are on the disk, unless nobody needs that.
  *
  * @throws as {@link streamMembers}; nobody writes to the file any more by then
  */
@@ -79,11 +79,12 @@ export async function writeMembers(
   file: FileHandle,
   members: readonly ArchiveMember[],
   outer: Context,
+  { durable = true } = {},
 ): Promise<void> {
   const stop = new AbortController()
   const context = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) }
   const limit = new WeightedLimit({ count: MEMBERS_AT_ONCE })
-  const disk = new EarlySync(file)
+  const disk = durable ? new EarlySync(file) : undefined
   const { placed, end } = place(members)
   // The largest first: none is left to be waited for alone at the end.
   placed.sort((a, b) => b.member.size - a.member.size)
@@ -93,11 +94,11 @@ export async function writeMembers(
   } finally {
     stop.abort()
     await Promise.allSettled(writing)
-    await disk.settle()
+    await disk?.settle()
   }
   // What was not written between members and at the end is zeros.
   await file.truncate(end + END_BYTES)
-  await disk.end()
+  await disk?.end()
 }
 
 /** A member with its header and the offset of that in the archive. */
@@ -122,7 +123,7 @@ function place(members: readonly ArchiveMember[]): { placed: PlacedMember[]; end
 async function writeMember(
   file: FileHandle,
   { member: { name, size, open }, header, position }: PlacedMember,
-  disk: EarlySync,
+  disk: EarlySync | undefined,
   context: Context,
 ): Promise<void> {
   checkSignal(context)
@@ -133,7 +134,7 @@ async function writeMember(
     if (written + chunk.length > size) throw otherSize(name, size, `at least ${written + chunk.length}`)
     await writeAll(file, chunk, start + written)
     written += chunk.length
-    disk.wrote(chunk.length)
+    disk?.wrote(chunk.length)
   }
   if (written !== size) throw otherSize(name, size, `${written}`)
 }

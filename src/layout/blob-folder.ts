@@ -6,6 +6,7 @@ import { algorithmOf, type Digest, type DigestAlgorithm } from '../content/diges
 import type { BlobContent, Context } from '../content/store.js'
 import { type Expected, sizeMismatch, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
+import type { Arrivals } from '../files/arrivals.js'
 import { openRegular, syncFolder, uniqueName, writeSynced } from '../files/atomic-file.js'
 import { makeFolder } from '../files/make-folder.js'
 import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
@@ -23,6 +24,8 @@ export interface BlobFolderOptions {
    * where no reader of layouts looks.
    */
   incompleteFolder?: string | undefined
+  /** Is told of blobs as they come. */
+  arrivals?: Arrivals | undefined
   /**
    * Whether a blob is on the disk before it has its name. Without it a blob is whole whatever becomes of the process, but may
    * be damaged when the power fails soon after: large ones are written much sooner. Default: true.
@@ -38,15 +41,20 @@ export class BlobFolder {
   readonly #folder: string
   readonly #incompleteFolder: string
   readonly #durable: boolean
+  readonly #arrivals: Arrivals | undefined
   readonly #algorithms = new Map<DigestAlgorithm, Promise<void>>()
   /** The folders that hold new names since they were last made durable. */
   readonly #unsynced = new Set<string>()
   #syncing: Promise<void> = Promise.resolve()
 
-  constructor(folder: string, { incompleteFolder = folder, durable = true }: BlobFolderOptions = {}) {
+  constructor(
+    folder: string,
+    { incompleteFolder = folder, durable = true, arrivals }: BlobFolderOptions = {},
+  ) {
     this.#folder = folder
     this.#incompleteFolder = incompleteFolder
     this.#durable = durable
+    this.#arrivals = arrivals
   }
 
   /** The size of a blob in bytes; undefined when it is not there. */
@@ -122,12 +130,21 @@ export class BlobFolder {
     const { digest } = content.expected
     const path = this.#path(digest)
     await this.#makeFolders(algorithmOf(digest))
-    const place = (complete: string) => rename(complete, path)
+    const arrivals = this.#arrivals
+    const place = async (complete: string) => {
+      await rename(complete, path)
+      arrivals?.place(digest, path)
+    }
+    const told = {
+      ...content,
+      begun: (incomplete: string) => arrivals?.begin(digest, incomplete),
+      grown: (bytes: number) => arrivals?.grow(digest, bytes),
+    }
     // Another folder than the layout's own is in the user's cache.
     const isInCache = this.#incompleteFolder !== this.#folder
     const diskHint = isInCache ? 'Make room there, or name a folder by REGCTL_CACHE_DIR' : undefined
     const options = { signal, durable: this.#durable, diskHint }
-    await writeResumable(this.#incompleteFolder, content, place, options)
+    await writeResumable(this.#incompleteFolder, told, place, options)
     this.#unsynced.add(dirname(path))
   }
 

@@ -1,20 +1,16 @@
-import { readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { readFile, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
 import { systemCodeOf } from '../errors.js'
-import { createExclusive, syncFolder } from '../files/atomic-file.js'
+import { Arrivals } from '../files/arrivals.js'
 import { explainDiskError } from '../files/disk-error.js'
-import {
-  type ArchiveMember,
-  bytesMember,
-  fileMember,
-  streamMembers,
-  writeMembers,
-} from './archive-members.js'
+import { type ArchiveMember, bytesMember, fileMember } from './archive-members.js'
+import { streamArchive, writeArchive } from './archive-output.js'
+import { ArrivingSource } from './arriving-source.js'
 import { blobNames, sizeOfBlobs } from './blob-folder.js'
 import { DOWNLOADED_LAYOUT, GATHERED_LAYOUT, type GatheringFolder, openGathering } from './download-folder.js'
 import { formatIndexJson, inFixedOrder, parseIndexJson } from './index-json.js'
@@ -22,7 +18,6 @@ import { type LateBlobs, LateSink, lateMembers } from './late-sink.js'
 import { checkSignal, LayoutError } from './layout-error.js'
 import { INDEX_FILE, LAYOUT_FILE, LAYOUT_FILE_TEXT } from './layout-format.js'
 import { LayoutStore, type LayoutStoreOptions } from './layout-store.js'
-import { Staging } from './staging.js'
 
 /** How a {@link LayoutArchiveSink} writes. */
 export interface LayoutArchiveOptions {
@@ -57,6 +52,8 @@ export interface Scratch {
   /** For temporary files. */
   folder: string
   store: LayoutStore
+  /** What is being copied from a source to `store`, as it comes: see {@link ArrivingSource}. */
+  arriving(source: Source): Source
 }
 
 /** A root of the archive. */
@@ -137,23 +134,29 @@ export class LayoutArchiveSink implements Sink {
     return await openStore(this.#gathering, GATHERED_LAYOUT, { repository, label: this.label })
   }
 
-  /** Whether a {@link commit} that has failed can be made again: nobody has seen anything of it. */
-  get canStartAgain(): boolean {
+  /** Whether the archive is a file. */
+  get isFile(): boolean {
     return typeof this.#target === 'string'
   }
 
-  /** Forgets everything that was put. Parts that were had before are not used any more. */
+  /**
+   * Forgets everything that was put, when {@link commit} has failed because a late blob was wrong: nobody has seen anything of
+   * it. Parts that were had before are not used any more.
+   */
   async startAgain(): Promise<void> {
     this.#late.clear()
     await rm(this.#gathered, { recursive: true, force: true })
+    await rm(this.#scratchFile, { force: true })
     this.#store = await this.#openPart(this.#options.repository)
   }
 
   /** What is converted before it goes into the archive is downloaded to `store`; both go when the sink is disposed. */
   async scratch(): Promise<Scratch> {
     await this.#gathering.make()
-    const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, { label: this.label })
-    return { folder: this.#gathering.path, store }
+    const arrivals = new Arrivals()
+    const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, { label: this.label, arrivals })
+    const arriving = (source: Source) => new ArrivingSource(source, arrivals)
+    return { folder: this.#gathering.path, store, arriving }
   }
 
   async hasManifest(digest: Digest, context: Context): Promise<boolean> {
@@ -174,6 +177,11 @@ export class LayoutArchiveSink implements Sink {
     await this.#store.putManifest(manifest, tags, context)
   }
 
+  /** What goes to a stream, where it may turn out wrong before it is all there. */
+  get #scratchFile(): string {
+    return join(this.#gathering.path, 'archive')
+  }
+
   get #gathered(): string {
     return join(this.#gathering.path, GATHERED_LAYOUT)
   }
@@ -181,14 +189,17 @@ export class LayoutArchiveSink implements Sink {
   /**
    * Writes the archive, and gives it its name once it is on the disk.
    *
+   * @param ready is waited for before a file gets its name; when it rejects, nothing stays
    * @throws LayoutError `output-closed` when nobody reads the stream any more; what `addFiles` throws
    */
-  async commit(context: Context): Promise<void> {
+  async commit(context: Context, ready?: Promise<void>): Promise<void> {
     await this.#gathering.make()
     await this.#store.commit(context)
     try {
-      if (typeof this.#target === 'string') await this.#writeFile(this.#target, context)
-      else await streamMembers(this.#target, await this.#members(context), context)
+      const members = await this.#members(context)
+      const scratch = this.#late.size > 0 ? this.#scratchFile : undefined
+      if (typeof this.#target === 'string') await writeArchive(this.#target, members, context, ready)
+      else await streamArchive(this.#target, members, scratch, context)
       this.#gathering.finish()
     } catch (error) {
       checkSignal(context)
@@ -202,20 +213,6 @@ export class LayoutArchiveSink implements Sink {
         cause: error,
       })
     }
-  }
-
-  async #writeFile(target: string, context: Context): Promise<void> {
-    await using staging = await Staging.beside(target)
-    await staging.make()
-    const incomplete = join(staging.path, 'archive')
-    const file = await createExclusive(incomplete)
-    try {
-      await writeMembers(file, await this.#members(context), context)
-    } finally {
-      await file.close()
-    }
-    await rename(incomplete, target)
-    await syncFolder(dirname(target))
   }
 
   /** `oci-layout`, the blobs sorted by their digests, `index.json`, and what else was asked for. */
@@ -253,7 +250,7 @@ export class LayoutArchiveSink implements Sink {
 async function openStore(
   { path, incompleteFolder }: GatheringFolder,
   layout: string,
-  options: Pick<LayoutStoreOptions, 'repository' | 'label'>,
+  options: Pick<LayoutStoreOptions, 'repository' | 'label' | 'arrivals'>,
 ): Promise<LayoutStore> {
   return await LayoutStore.open(join(path, layout), {
     ...options,

@@ -9,6 +9,7 @@ import type { ClientAccess, RepositoryAccess } from './access.js'
 import { isLoopback } from './addresses.js'
 import { BlobDoubts } from './blob-doubts.js'
 import { readBlob } from './blob-download.js'
+import { readBlobEnd } from './blob-end.js'
 import { uploadBlob } from './blob-upload.js'
 import { deleteBlob, headBlob, statBlob } from './blobs.js'
 import type { KnownBlobs } from './known-blobs.js'
@@ -161,6 +162,10 @@ export class Repository implements Store, RepositoryAccess {
   async #readBlob(descriptor: Descriptor, context: Context, from: number): Promise<ResponseBody> {
     if (this.#mirrors !== undefined) return await this.#mirrors.readBlob(descriptor, context, from)
     return await readBlob(this, descriptor, context, from, this.#doubts)
+  }
+
+  async readBlobEnd(descriptor: Descriptor, bytes: number, context: Context): Promise<Buffer | undefined> {
+    return this.#mirrors === undefined ? await readBlobEnd(this, descriptor, bytes, context) : undefined
   }
 
   rejectBlob(digest: Digest, context: Context): boolean {

@@ -8,8 +8,8 @@ import { checkArchivable } from '../docker-archive/write-manifest-json.js'
 import type { ImageName } from '../open/archive-names.js'
 import { namesOf, statedNames } from '../open/open-sink.js'
 import type { RegistryClient } from '../registry/client.js'
+import { ArchivedImages } from './archived-images.js'
 import { type FoundImage, findImage } from './find-image.js'
-import { PlainImages } from './plain-images.js'
 import { openPullDestination, type PullDestination } from './pull-destination.js'
 import { PullError, type PullPlan } from './pull-plan.js'
 
@@ -82,7 +82,7 @@ export async function pull(
   options: PullOptions,
 ): Promise<PulledImage[]> {
   checkFormat(plan, options)
-  const { stdout, dryRun = false, uncompressed = false } = options
+  const { stdout, dryRun = false, uncompressed = false, referrers = false } = options
   await using destination = await openPullDestination(plan.destination, {
     stdout,
     dryRun,
@@ -90,16 +90,22 @@ export async function pull(
     cacheFolder: options.cacheFolder,
   })
   const { archive } = destination
-  const plain = uncompressed && archive !== undefined ? await PlainImages.into(archive) : undefined
+  const isAlone = plan.references.length === 1
+  // What refers to an image is found as it is copied, and several images are gathered for one archive.
+  const isDownloadedFirst = uncompressed || (isAlone && archive?.isFile && !referrers)
+  const archived =
+    isDownloadedFirst && archive !== undefined
+      ? await ArchivedImages.into(archive, { uncompressed, isAlone })
+      : undefined
   const images: PulledImage[] = []
   for (const reference of plan.references) {
-    const image = await pullImage(reference, { plan, destination, plain, client, context, options })
+    const image = await pullImage(reference, { plan, destination, archived, client, context, options })
     if (image.error !== undefined && (destination.isWhole || context.signal.aborted)) throw image.error
     options.observer?.end?.(image)
     images.push(image)
   }
-  if (plain === undefined) await destination.commit(context)
-  const made = await plain?.commit(context)
+  if (archived === undefined) await destination.commit(context)
+  const made = await archived?.commit(context)
   return images.map(image => ({ ...image, written: writtenOf(image, made, plan, context) }))
 }
 
@@ -141,8 +147,8 @@ function checkFormat({ format, place }: PullPlan, { uncompressed, referrers }: P
 interface PullWork {
   plan: PullPlan
   destination: PullDestination
-  /** Undefined where layers stay as they are. */
-  plain: PlainImages | undefined
+  /** Undefined where images go straight to their destination. */
+  archived: ArchivedImages | undefined
   client: RegistryClient
   context: Context
   options: PullOptions
@@ -178,7 +184,7 @@ async function pullImage(reference: Reference, work: PullWork): Promise<PulledIm
 async function copyImage(
   { source, raw }: FoundImage,
   names: ImageName,
-  { destination, plain, context, options }: PullWork,
+  { destination, archived, context, options }: PullWork,
 ): Promise<{ result: TargetResult; referrers: number }> {
   const { digest } = raw.descriptor
   const copyOptions: CopyOptions = {
@@ -186,8 +192,8 @@ async function copyImage(
     referrers: options.referrers ?? false,
     ...(options.jobs !== undefined && { jobs: options.jobs }),
   }
-  if (plain !== undefined) {
-    const { targets, referrers } = await plain.download(source, digest, names, context, copyOptions)
+  if (archived !== undefined) {
+    const { targets, referrers } = await archived.download(source, digest, names, context, copyOptions)
     return { result: targets[0] as TargetResult, referrers }
   }
   const target = { sink: await destination.sinkFor(names.repository), tags: names.tags }

@@ -1,0 +1,63 @@
+import { Readable } from 'node:stream'
+import type { Chunks } from '../content/chunks.js'
+import type { Descriptor } from '../content/descriptor.js'
+import type { Context, RawManifest, Source } from '../content/store.js'
+import { withoutStart } from '../content/without-start.js'
+import type { Arrivals } from '../files/arrivals.js'
+
+/**
+ * An image of another source while its blobs are being copied to a layout: they are read from there as they come. What is
+ * read is right only if the copy ends well, which checks it. Whoever reads what is never copied waits for ever, or until the
+ * context is aborted.
+ */
+export class ArrivingSource implements Source {
+  readonly label: string
+  readonly #base: Source
+  readonly #arrivals: Arrivals
+  readonly #ends = new Map<string, Promise<Buffer | undefined>>()
+
+  /** @param base is asked for manifests, and is not disposed with this source */
+  constructor(base: Source, arrivals: Arrivals) {
+    this.label = base.label
+    this.#base = base
+    this.#arrivals = arrivals
+  }
+
+  getManifest(tagOrDigest: string, context: Context): Promise<RawManifest> {
+    return this.#base.getManifest(tagOrDigest, context)
+  }
+
+  async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
+    return Readable.from(copiesOf(this.blobChunks(descriptor, context, from)), { objectMode: false })
+  }
+
+  blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+    const what = `blob ${descriptor.digest} of ${this.label}`
+    const chunks = this.#arrivals.read(descriptor, what, context.signal)
+    return from === 0 ? chunks : withoutStart(chunks, from)
+  }
+
+  /** Asks the base once. */
+  async readBlobEnd(descriptor: Descriptor, bytes: number, context: Context): Promise<Buffer | undefined> {
+    const key = `${descriptor.digest} ${bytes}`
+    const end = this.#ends.get(key) ?? this.#base.readBlobEnd?.(descriptor, bytes, context)
+    if (end !== undefined) this.#ends.set(key, end)
+    return await end
+  }
+
+  /** The copy checks them. */
+  hasVerified(): boolean {
+    return true
+  }
+
+  async listReferrers(): Promise<Descriptor[]> {
+    return []
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {}
+}
+
+/** A stream's chunks are its reader's for good. */
+async function* copiesOf(chunks: Chunks): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) yield Buffer.from(chunk)
+}
