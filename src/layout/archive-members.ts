@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import type { Context } from '../content/store.js'
 import { EarlySync } from '../files/early-sync.js'
+import { writeAt } from '../files/write-at.js'
 import { WeightedLimit } from '../limit.js'
 import { encodeHeaders, paddingOf } from '../tar/header-encode.js'
 import { TarError } from '../tar/tar-error.js'
@@ -19,7 +20,7 @@ export interface ArchiveMember {
 }
 
 /** How much of a file is read and written at once. */
-const COPY_BYTES = 1024 * 1024
+const COPY_BYTES = 512 * 1024
 /** How many members are written at once. */
 const MEMBERS_AT_ONCE = 4
 /** The zeros that end a tar. */
@@ -127,23 +128,16 @@ async function writeMember(
   context: Context,
 ): Promise<void> {
   checkSignal(context)
-  await writeAll(file, header, position)
+  await writeAt(file, header, position)
   const start = position + header.length
   let written = 0
   for await (const chunk of untilInterrupted(await open(), context)) {
     if (written + chunk.length > size) throw otherSize(name, size, `at least ${written + chunk.length}`)
-    await writeAll(file, chunk, start + written)
+    await writeAt(file, chunk, start + written)
     written += chunk.length
     disk?.wrote(chunk.length)
   }
   if (written !== size) throw otherSize(name, size, `${written}`)
-}
-
-async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await file.write(bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
-  }
 }
 
 async function* untilInterrupted(
