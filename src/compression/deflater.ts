@@ -8,6 +8,9 @@ interface DeflateExports {
   compress(dictionarySize: number, size: number, isLast: number): number
 }
 
+/** A third of the share that other threads get on a busy machine. */
+const NICENESS = 5
+
 let compiled: WebAssembly.Module | undefined
 
 /** The compressor, compiled once. Threads can have the same. */
@@ -46,11 +49,21 @@ function instanceOf(memory: WebAssembly.Memory): DeflateExports {
 
 /**
  * The program of a thread that does the same: it answers each block with the length of what it made of it. A room's memory
- * comes with its first block, later ones name it. As a text, since a file of its own would have to be found again in whatever
- * form the program is packed.
+ * comes with its first block, later ones name it. On Linux, where a priority is a thread's own, it gives way to the thread that
+ * hashes and sends, and to a registry on the same machine, so that little is left to be sent at the end.
+ *
+ * As a text, since a file of its own would have to be found again in whatever form the program is packed.
  */
 export const DEFLATE_THREAD = `
+const { getPriority, setPriority } = require('node:os')
 const { parentPort, workerData } = require('node:worker_threads')
+if (process.platform === 'linux') {
+  try {
+    setPriority(0, Math.min(getPriority(0) + ${NICENESS}, 19))
+  } catch {
+    // Where that is forbidden it compresses all the same.
+  }
+}
 const rooms = new Map()
 parentPort.on('message', ({ id, memory, dictionarySize, size, isLast }) => {
   if (memory !== undefined) rooms.set(id, new WebAssembly.Instance(workerData, { env: { memory } }).exports)
