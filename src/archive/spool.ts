@@ -1,7 +1,8 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { decompress } from '../compression/decompress.js'
+import { DeflateThreads } from '../compression/deflate-threads.js'
 import { generatedStream } from '../compression/generated-stream.js'
-import { gzipStream } from '../compression/gzip.js'
+import { gzipPieces } from '../compression/gzip.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { type Digest, Digester } from '../content/digest.js'
 import type { FileSet, SpooledFile } from '../tar/file-set.js'
@@ -17,7 +18,7 @@ import { StreamSource } from './stream-source.js'
 export interface SpoolOptions {
   /** Where the temporary file is made. The system's temporary folder if not given. */
   spoolDirectory?: string
-  /** The level that plain tars inside are compressed with: that of {@link gzipStream} if not given. */
+  /** The level that plain tars inside are compressed with: that of {@link gzipPieces} if not given. */
   gzipLevel?: number
 }
 
@@ -46,6 +47,7 @@ const HEAD_LENGTH = 512
  */
 export async function spoolTar(input: Readable, label: string, options: SpoolOptions = {}): Promise<FileSet> {
   const spool = await SpoolFile.create(options.spoolDirectory)
+  using _threads = DeflateThreads.keep()
   try {
     const table = new MemberTable<SpooledContent>(label, async (one, other) => one.digest === other.digest)
     const source = new StreamSource(input)
@@ -92,13 +94,12 @@ class MemberWriter {
       return { digest: raw.digest(), size: 0, range: { offset, size: 0 }, unreadable }
     }
     const isTar = await this.#isPlainTar(member)
-    const bytes = hashed(this.#bytes(member), raw)
+    const bytes = this.#bytes(member)
     const stored = new Digester()
-    for await (const chunk of isTar
-      ? gzipStream(Readable.from(bytes, { objectMode: false }), this.#gzip)
-      : bytes) {
-      if (isTar) stored.update(chunk)
-      await this.#spool.append(chunk)
+    for await (const piece of isTar ? gzipPieces(bytes, raw, this.#gzip) : hashed(bytes, raw)) {
+      const appended = this.#spool.append(piece)
+      if (isTar) stored.update(piece)
+      await appended
     }
     return {
       digest: raw.digest(),

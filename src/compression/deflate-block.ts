@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { RandomAccess } from '../content/random-access.js'
 
 /** A stream is cut into blocks of this many bytes, counted from its start, whatever chunks it comes in. */
@@ -37,11 +36,11 @@ export function dictionaryOf({ room, dictionarySize }: DeflateBlock): Uint8Array
  * @param take gives a room, which the taker of the block gives back
  */
 export async function* blocksOf<Room extends BlockRoom>(
-  input: Readable,
+  input: AsyncIterable<Uint8Array>,
   take: () => Promise<Room>,
 ): AsyncGenerator<DeflateBlock<Room>> {
   let block = { room: await take(), dictionarySize: 0, size: 0, isLast: false }
-  for await (const chunk of input as AsyncIterable<Buffer>) {
+  for await (const chunk of input) {
     let taken = 0
     while (taken < chunk.length) {
       if (block.size === BLOCK_SIZE) {

@@ -37,6 +37,12 @@ export class DeflateThreads {
     return DeflateThreads.#shared.#join()
   }
 
+  /** Keeps the threads from one stream to the next one, which would start them again. */
+  static keep(): Disposable {
+    const { close } = DeflateThreads.use()
+    return { [Symbol.dispose]: close }
+  }
+
   #join(): BlockCompressor<DeflateRoom> {
     this.#users++
     const rooms = this.#rooms.join()

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
+import { getPriority } from 'node:os'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
@@ -122,6 +123,22 @@ describe('gzipPieces', () => {
     expect(compressed.equals(await compress(bytes, [100_000], level))).toBe(true)
     expect(plain).toBe(digestOf(bytes))
     expect(told.at(-1)).toBe(size)
+  })
+
+  it('makes of chunks what is made of a stream', async () => {
+    const bytes = sample(2 * MEBIBYTE + 12345)
+    const plain = new Digester()
+    const parts: Buffer[] = []
+    const chunks = chunked(bytes, [1, 99999, 1048577])
+    for await (const piece of gzipPieces(chunks, plain)) parts.push(Buffer.from(piece))
+    expect(Buffer.concat(parts).equals(await compress(bytes, [bytes.length]))).toBe(true)
+    expect(plain.digest()).toBe(digestOf(bytes))
+  })
+
+  it('gives way to other work with its threads alone', async () => {
+    const before = getPriority()
+    await pieces(sample(3 * MEBIBYTE))
+    expect(getPriority()).toBe(before)
   })
 
   it('passes on the error of its input', async () => {

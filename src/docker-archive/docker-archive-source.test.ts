@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { describe, expect, it } from 'vitest'
 import { buildLayer, configBytes } from '../../test/support/image-builder.js'
@@ -121,6 +121,25 @@ describe('DockerArchiveSource', () => {
     expect(new Set(early)).toEqual(new Set([document.config.digest, first.digest, second.digest]))
     expect(events.filter(({ type }) => type === 'layer-ready')).toHaveLength(2)
     expect(events[0]).toMatchObject({ type: 'layers', layers: ids.map(diffID => ({ diffID })) })
+  })
+
+  it('need not have a layer hashed again that was compressed into the spool as it came (R187)', async () => {
+    const layer = await buildLayer({ a: 'a\n' })
+    const zipped = gzipSync(layer)
+    const gzip = { digest: digestOf(zipped), size: zipped.length, open: async () => Readable.from([zipped]) }
+    class SpooledFiles extends MemoryFiles {
+      override async stat(name: string) {
+        const entry = await super.stat(name)
+        return entry && name === '0.tar' ? { ...entry, spooled: { digest: digestOf(layer), gzip } } : entry
+      }
+    }
+    const files = new SpooledFiles({ 'config.json': configBytes([digestOf(layer)]), '0.tar': layer })
+    const image = { config: 'config.json', repoTags: [], layers: ['0.tar'] }
+    await using source = new DockerArchiveSource(files, image)
+    const { document } = await manifestOf(source)
+    expect(document.layers[0].digest).toBe(gzip.digest)
+    expect(source.hasVerified(gzip.digest)).toBe(true)
+    expect(source.hasVerified(document.config.digest)).toBe(false)
   })
 
   it('prepares the largest layer first, and gives each as soon as it is ready', async () => {

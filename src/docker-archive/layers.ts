@@ -63,7 +63,7 @@ export async function prepareLayer(name: string, diffID: Digest, work: LayerWork
   if (spooled?.gzip !== undefined && algorithmOf(diffID) === algorithmOf(spooled.digest)) {
     checkDiffID(what, diffID, spooled.digest)
     await work.cache?.put(keyOf(diffID, 'gzip', undefined), spooled.gzip)
-    return { ...spooled.gzip, compression: 'gzip' }
+    return { ...spooled.gzip, compression: 'gzip', isOwn: true }
   }
   const recompression = () => recompressLayer(entry, found, wanted, diffID, what, work)
   if (work.cache === undefined || wanted === 'none') return await recompression()
