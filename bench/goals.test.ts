@@ -85,10 +85,15 @@ describe('goals', () => {
 
   it('take the worst size, of pushes with compression and of the others', () => {
     const row = (id: string, sizeMB: number, peakMB: number) => ({ id, title: '', sizeMB, peakMB })
-    const memory = [row('push-archive', 1000, 120), row('push-archive', 5000, 160), row('copy', 1000, 99)]
+    const memory = [
+      row('push-archive', 1000, 120),
+      row('push-archive', 5000, 160),
+      row('copy', 1000, 99),
+      row('export', 1000, 500),
+    ]
     expect(figuresIn({ memory })).toEqual({
       'push with compression: MB of memory at most': 160,
-      'any other transfer: MB of memory at most': 99,
+      'any other push, pull or copy: MB of memory at most': 99,
     })
   })
 

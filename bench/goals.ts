@@ -17,7 +17,10 @@ export interface Goal {
 
 const seconds = (trial: Trial) => trial.seconds
 const requests = (trial: Trial) => trial.requests
-const COMPRESSED = 'push-archive'
+/** Pushes that compress. */
+const COMPRESSING = ['push-archive', 'push-pipe']
+/** Reads an image, but moves none. */
+const EXPORT = 'export'
 
 /** Every goal, in the order in which they are shown. */
 export const GOALS: readonly Goal[] = [
@@ -67,8 +70,8 @@ export const GOALS: readonly Goal[] = [
   toNode('`digest` against a local registry, from the second run on', 1.8, false, 'digest'),
   toNode('`--version`, the first run', 2.5, true, '--version'),
   toNode('`digest` against a local registry, the first run', 2.5, true, 'digest'),
-  memory('push with compression', 250, id => id === COMPRESSED || id === 'push-pipe'),
-  memory('any other transfer', 150, id => id !== COMPRESSED && id !== 'push-pipe'),
+  memory('push with compression', 250, id => COMPRESSING.includes(id)),
+  memory('any other push, pull or copy', 150, id => ![...COMPRESSING, EXPORT].includes(id)),
   {
     title: 'push from a pipe: time, in times of a push from a file',
     atMost: 1.1,

@@ -52,7 +52,7 @@ are met. That takes about 20 minutes. .ci/fetch-peers fetches the first three; t
   --nodes A,B     what start-up is measured on: programs, or versions which npx gets (this Node, and 24)
   --data FOLDER   keeps the images that are made of this machine's files
   --out FOLDER    writes results.md and results.json there; rows that are there already and were not measured now stay
-  --readme FOLDER measures nothing, and lets the README show the results there
+  --readme FOLDER measures nothing, and lets the README, and results.md there, show the results.json there
 `
 
 if (values.help) process.stdout.write(HELP)
@@ -93,5 +93,6 @@ async function main(): Promise<void> {
 async function updateReadme(folder: string): Promise<void> {
   const results = await readResults(folder)
   if (results === undefined) throw new Error(`There are no results in ${folder}`)
+  await writeResults(folder, results)
   await writeFile(README, withResults(await readFile(README, 'utf8'), formatReadme(results, folder)))
 }

@@ -1,6 +1,6 @@
 import { startsOf } from './goals.js'
 import { middle, type Results } from './results.js'
-import { fixed, formatMemory, formatTable, loadNote, toolsIn } from './table.js'
+import { fixed, formatMemory, formatTable, loadNote, runsIn, toolsIn } from './table.js'
 
 /**
  * What the README has of some results: so its figures are none but those of the command that it names.
@@ -34,7 +34,7 @@ function transfers(results: Results, folder: string): string {
     ),
   ])
   return [
-    `Seconds of wall clock on ${machine.cores} cores with Node ${machine.versions.node}, registries on the same machine, medians of runs in turns, by`,
+    `Seconds of wall clock on ${machine.cores} cores with Node ${machine.versions.node}, registries on the same machine, medians of ${runsIn(results)} runs in turns, by`,
     `\`npm run bench -- --rows all\`. [CPU time, memory, requests, bytes and goals](${folder}/results.md) are kept beside. The image has`,
     [`${sizeMB} MB uncompressed.`, ...loadNote(results)].join(' '),
     '',

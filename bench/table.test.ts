@@ -28,6 +28,7 @@ const text = formatResults({
 })
 
 it('has a line for each row: medians of each tool, and the ratio to the fastest peer', () => {
+  expect(text).toContain('medians of 1 to 2 runs in turns')
   expect(text).toContain('| work | regctl | skopeo | docker | ratio |\n| --- | ---: | ---: | ---: | ---: |\n')
   expect(text).toContain(
     '| push an archive | **4.00** / 2.00 / 100 / 7 / 300 | **8.00** / 4.00 / 100 / 7 / 300 | **20.00** / 10.00 / 100 / 7 / 300 | 0.50 |\n',

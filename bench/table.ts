@@ -47,6 +47,12 @@ export function toolsIn({ machine, rows }: Results): string[] {
   return Object.keys(machine.versions).filter(tool => used.has(tool))
 }
 
+/** How often work was done, as "3" or "1 to 3". */
+export function runsIn({ rows }: Results): string {
+  const counts = rows.flatMap(({ trials }) => Object.values(trials).map(({ length }) => length))
+  return [...new Set([Math.min(...counts), Math.max(...counts)])].join(' to ')
+}
+
 /** A number with so many digits after the point; a dash when there is none. */
 export function fixed(value: number | undefined, digits: number): string {
   return value?.toFixed(digits) ?? '–'
@@ -63,7 +69,7 @@ function comparison(results: Results): string[] {
   ])
   return [
     '## Transfers',
-    'Each cell: seconds of wall clock / CPU seconds / MB of memory at most / requests / MB stored; medians of runs in turns. CPU time and memory of docker are those of its daemon. Ratio: time of regctl to the fastest peer.',
+    `Each cell: seconds of wall clock / CPU seconds / MB of memory at most / requests / MB stored; medians of ${runsIn(results)} runs in turns. CPU time and memory of docker are those of its daemon. Ratio: time of regctl to the fastest peer.`,
     formatTable(['work', ...tools, 'ratio'], lines),
     ...loadNote(results),
     ...diskNote(results),
