@@ -21,6 +21,8 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
     await fail(error)
   } finally {
     process.off('beforeExit', standStill)
+    // All is done and said. What is in memory need not be taken down piece by piece.
+    process.once('beforeExit', () => process.exit())
   }
 
   async function fail(error: unknown): Promise<void> {

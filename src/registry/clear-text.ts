@@ -1,7 +1,5 @@
-import { once } from 'node:events'
 import { connect, type LookupFunction } from 'node:net'
 import { hostnameOf } from '../config/insecure-registries.js'
-import { Deadline } from '../deadline.js'
 
 /** Who answers in clear text does so at once. */
 const PATIENCE_MS = 1_000
@@ -21,7 +19,7 @@ const CLIENT_HELLO = Buffer.from(
  *
  * @returns false when it speaks TLS or that can't be told: real TLS then shows what is wrong
  */
-export async function answersInClearText(
+export function answersInClearText(
   url: URL,
   lookup: LookupFunction | undefined,
   signal: AbortSignal,
@@ -31,17 +29,22 @@ export async function answersInClearText(
     port: url.port === '' ? 443 : Number(url.port),
     ...(lookup !== undefined && { lookup }),
   })
-  try {
-    socket.write(CLIENT_HELLO)
-    // One that hangs up without a word need not be waited for.
-    const hungUp = new AbortController()
-    socket.once('close', () => hungUp.abort())
-    using deadline = new Deadline(PATIENCE_MS, signal, hungUp.signal)
-    const [answer] = (await once(socket, 'data', { signal: deadline.signal })) as [Buffer]
-    return answer.toString('latin1', 0, 5) === 'HTTP/'
-  } catch {
-    return false
-  } finally {
-    socket.on('error', () => {}).destroy()
-  }
+  return new Promise(resolve => {
+    const end = (isClearText: boolean) => {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', giveUp)
+      socket.destroy()
+      resolve(isClearText)
+    }
+    const giveUp = () => end(false)
+    const timer = setTimeout(giveUp, PATIENCE_MS)
+    signal.addEventListener('abort', giveUp)
+    socket
+      .once('data', answer => end(answer.toString('latin1', 0, 5) === 'HTTP/'))
+      // One that hangs up without a word need not be waited for.
+      .once('close', giveUp)
+      .on('error', giveUp)
+      .write(CLIENT_HELLO)
+    if (signal.aborted) giveUp()
+  })
 }
