@@ -236,7 +236,7 @@ describe('copy', () => {
       most = 0
       override async putBlob({ descriptor }: BlobContent) {
         this.began.push(Math.round(descriptor.size / MIB))
-        const large = descriptor.size > 64 * MIB ? 1 : 0
+        const large = descriptor.size > 4 * MIB ? 1 : 0
         this.running += large
         this.most = Math.max(this.most, this.running)
         await nextTurn()

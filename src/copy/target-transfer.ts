@@ -14,6 +14,9 @@ const BYTES_IN_FLIGHT_PER_JOB = 32 * 1024 * 1024
 /** Blobs up to 1 MiB count little, so that many of them can be on the way at once (rule R201). */
 const SMALL_BLOBS_PER_JOB = 4
 
+/** From this size on a registry of this machine has much to do with a blob. */
+const LARGE_BYTES = 4 * 1024 * 1024
+
 /** Where a transfer goes. */
 interface TransferTarget {
   sink: Sink
@@ -80,9 +83,10 @@ export class TargetTransfer {
 
   #weightOf({ size }: Descriptor): number {
     const { jobs } = this.options
-    const largeAtOnce = Math.min(this.target.sink.largeBlobsAtOnce ?? jobs, jobs)
-    const most = (jobs * BYTES_IN_FLIGHT_PER_JOB) / largeAtOnce
-    return Math.max(BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB, Math.min(size, most))
+    const { largeBlobsAtOnce } = this.target.sink
+    if (largeBlobsAtOnce !== undefined && size >= LARGE_BYTES)
+      return (jobs * BYTES_IN_FLIGHT_PER_JOB) / Math.min(largeBlobsAtOnce, jobs)
+    return Math.max(BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB, Math.min(size, BYTES_IN_FLIGHT_PER_JOB))
   }
 
   async finish(plan: ToldPlan): Promise<void> {
