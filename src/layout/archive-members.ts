@@ -1,7 +1,9 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
+import { type Chunks, verifyChunks } from '../content/chunks.js'
 import type { Context } from '../content/store.js'
+import { type Expected, Verifier } from '../content/verify.js'
 import { EarlySync } from '../files/early-sync.js'
 import { writeAt } from '../files/write-at.js'
 import { WeightedLimit } from '../limit.js'
@@ -16,7 +18,9 @@ export interface ArchiveMember {
   /** In bytes. */
   size: number
   /** Opens the content. Each piece is written before the next one is asked for. */
-  open(): Promise<AsyncIterable<Uint8Array>>
+  open(): Promise<Chunks>
+  /** What the content has to be checked against, with a name for messages; undefined where it is known to be right. */
+  check?: { expected: Expected; what: string } | undefined
 }
 
 /** How much of a file is read and written at once. */
@@ -27,7 +31,7 @@ const MEMBERS_AT_ONCE = 4
 const END_BYTES = 1024
 
 /** A member of bytes in memory. */
-export function bytesMember(name: string, bytes: Uint8Array): ArchiveMember {
+export function bytesMember(name: string, bytes: Buffer): ArchiveMember {
   return { name, size: bytes.length, open: async () => Readable.from([bytes]) }
 }
 
@@ -65,8 +69,11 @@ export async function streamMembers(
   context: Context,
 ): Promise<void> {
   const tar = new TarWriter(output)
-  for (const { name, size, open } of members)
-    await tar.addFile(name, size, untilInterrupted(await open(), context))
+  for (const { name, size, open, check } of members) {
+    const content = await open()
+    const checked = check === undefined ? content : verifyChunks(content, check.expected, check.what)
+    await tar.addFile(name, size, untilInterrupted(checked, context))
+  }
   await tar.finish()
 }
 
@@ -123,27 +130,38 @@ function place(members: readonly ArchiveMember[]): { placed: PlacedMember[]; end
 
 async function writeMember(
   file: FileHandle,
-  { member: { name, size, open }, header, position }: PlacedMember,
+  { member: { name, size, open, check }, header, position }: PlacedMember,
   disk: EarlySync | undefined,
   context: Context,
 ): Promise<void> {
   checkSignal(context)
   await writeAt(file, header, position)
   const start = position + header.length
+  const verifier = check && new Verifier(check.expected, check.what)
   let written = 0
   for await (const chunk of untilInterrupted(await open(), context)) {
-    if (written + chunk.length > size) throw otherSize(name, size, `at least ${written + chunk.length}`)
-    await writeAt(file, chunk, start + written)
+    if (written + chunk.length > size) {
+      // Its own check says more of it.
+      verifier?.update(chunk)
+      throw otherSize(name, size, `at least ${written + chunk.length}`)
+    }
+    // While the disk is at work, the chunk is hashed.
+    const writing = writeAt(file, chunk, start + written)
+    writing.catch(() => {})
+    try {
+      verifier?.update(chunk)
+    } finally {
+      // Nothing writes to the file any more when it is closed.
+      await writing
+    }
     written += chunk.length
     disk?.wrote(chunk.length)
   }
+  verifier?.end()
   if (written !== size) throw otherSize(name, size, `${written}`)
 }
 
-async function* untilInterrupted(
-  content: AsyncIterable<Uint8Array>,
-  context: Context,
-): AsyncGenerator<Uint8Array> {
+async function* untilInterrupted(content: Chunks, context: Context): AsyncGenerator<Buffer> {
   for await (const chunk of content) {
     checkSignal(context)
     yield chunk

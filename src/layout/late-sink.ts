@@ -1,4 +1,4 @@
-import { blobChunksOf, verifyChunks } from '../content/chunks.js'
+import { blobChunksOf } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, RawManifest, Sink, Source } from '../content/store.js'
@@ -49,17 +49,16 @@ export class LateSink implements Sink {
   async [Symbol.asyncDispose](): Promise<void> {}
 }
 
-/** The files of an archive that late blobs become. Their content fails where it is not what the descriptor says. */
+/** The files of an archive that late blobs become. Writing them fails where they are not what their descriptors say. */
 export function lateMembers(blobs: LateBlobs, context: Context): ArchiveMember[] {
-  return [...blobs.values()].map(({ descriptor, origin }) => ({
-    name: blobPath(descriptor.digest),
-    size: descriptor.size,
-    open: async () => {
-      const what = `blob ${descriptor.digest} of ${origin.label}`
-      const chunks = blobChunksOf(origin, descriptor, context)
-      return origin.hasVerified?.(descriptor.digest) === true
-        ? chunks
-        : verifyChunks(chunks, descriptor, what)
-    },
-  }))
+  return [...blobs.values()].map(({ descriptor, origin }) => {
+    const what = `blob ${descriptor.digest} of ${origin.label}`
+    const isRight = origin.hasVerified?.(descriptor.digest) === true
+    return {
+      name: blobPath(descriptor.digest),
+      size: descriptor.size,
+      open: async () => blobChunksOf(origin, descriptor, context),
+      check: isRight ? undefined : { expected: descriptor, what },
+    }
+  })
 }
