@@ -118,7 +118,10 @@ for names. Several are served in one run: the source is read once and each regis
 
     await using client = await this.openClient(flags)
     await using file = await openImageFile(locator, context, {
-      stdin: process.stdin,
+      // Node makes the stream when it is asked for.
+      get stdin() {
+        return process.stdin
+      },
       trustConfig: flags['trust-config'],
       ...(!flags['no-cache'] && { cacheFolder: cacheFolder({ environment: process.env }) }),
       ...conversion,
