@@ -76,7 +76,7 @@ const CHANGES = [
         try {
           require('node:fs').writeSync(1, text + '\\n')
         } catch {
-          process.stdout.write(text + '\\n')
+          console.log(text)
         }
       }`,
   },

@@ -105,6 +105,12 @@ describe('compiled code', () => {
   })
 })
 
+it('takes no offence at a reader of the version that has gone', async () => {
+  const script = '{ sleep 0.05; "$0" "$1" --version; echo "ended with $?" >&2; } | true'
+  const { stderr } = await run('sh', ['-c', script, process.execPath, START_FILE])
+  expect(stderr).toBe('ended with 0\n')
+})
+
 describe('what is loaded', () => {
   const loaded = async (...parameters: string[]) => {
     expect((await regctl(...parameters)).code).toBe(0)
