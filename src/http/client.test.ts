@@ -246,9 +246,12 @@ test.skipIf(missingTool('openssl'))(
     await using proxy = await startConnectProxy({ 'r.example:5000': server.host })
     using client = clientOf()
     const direct = await ask(client, urlOf(server, 'https'))
+    // Until its reader comes, it stands still.
+    await sleep(100)
     expect((await whole(direct.body)).equals(bytes)).toBe(true)
     const url = new URL('https://r.example:5000/x')
     const tunneled = await ask(client, url, { destination: { proxy: proxy.url } })
+    await sleep(100)
     expect((await whole(tunneled.body)).equals(bytes)).toBe(true)
     const unknown = ask(client, new URL('https://s.example/'), { destination: { proxy: proxy.url } })
     await expect(unknown).rejects.toMatchObject({ code: 'HTTP_PROXY_REFUSED', status: 502 })

@@ -1,9 +1,8 @@
 import { setMaxListeners } from 'node:events'
-import type { ConnectOptions } from './connecting.js'
 import { Connection } from './connection.js'
 import type { Answer, OutgoingRequest } from './exchange.js'
 import { OutgoingBody } from './outgoing-body.js'
-import { type Destination, openSocket } from './socket.js'
+import { type Destination, openSocket, type TlsSessions } from './socket.js'
 
 /**
  * An HTTP/1.1 client (RFC 9112) that leaves bodies as they are. It keeps connections for further requests to the same
@@ -15,7 +14,7 @@ export class HttpClient implements Disposable {
   /** Idle connections by destination; the one that was used last comes last. */
   readonly #idle = new Map<string, Connection[]>()
   readonly #open = new Set<Connection>()
-  readonly #sessions: ConnectOptions['sessions'] = new Map()
+  readonly #sessions: TlsSessions = new Map()
   readonly #closing = new AbortController()
 
   /** @param connectTimeoutMs how long it may take to connect, TLS handshake included */
@@ -57,11 +56,8 @@ export class HttpClient implements Disposable {
 
   async #connect(destination: Destination, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection()
-    const socket = await openSocket(destination, connection.reader, {
-      timeoutMs: this.#connectTimeoutMs,
-      signals: [signal, this.#closing.signal],
-      sessions: this.#sessions,
-    })
+    const options = { timeoutMs: this.#connectTimeoutMs, signals: [signal, this.#closing.signal] }
+    const socket = await openSocket(destination, connection.reader, options, this.#sessions)
     connection.attach(socket)
     const idle = this.#idle.get(destination.key) ?? []
     this.#idle.set(destination.key, idle)

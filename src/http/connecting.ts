@@ -7,8 +7,6 @@ export interface ConnectOptions {
   readonly timeoutMs: number
   /** Any of them ends it with its reason. */
   readonly signals: readonly AbortSignal[]
-  /** TLS sessions that can be resumed, by key. */
-  readonly sessions: Map<string, Buffer>
 }
 
 /** Host and port of a URL, as Node wants them. */

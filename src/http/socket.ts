@@ -27,6 +27,9 @@ export interface SocketReader {
   take(bytes: Buffer): boolean
 }
 
+/** TLS sessions that can be resumed, by the key of their destination. */
+export type TlsSessions = Map<string, Buffer>
+
 /** Idle connections are probed by the system after this time. */
 const KEEP_ALIVE_MS = 60_000
 
@@ -41,11 +44,13 @@ export async function openSocket(
   destination: Destination,
   reader: SocketReader,
   options: ConnectOptions,
+  sessions: TlsSessions,
 ): Promise<Socket> {
   const { url, proxy, lookup } = destination
   const tunnel = proxy === undefined ? undefined : await openTunnel(url, proxy, options)
   const place = { ...placeOf(url), ...(lookup !== undefined && { lookup }) }
-  if (url.protocol === 'https:') return await openSecure(destination, place, tunnel, reader, options)
+  if (url.protocol === 'https:')
+    return await openSecure(destination, place, tunnel, reader, options, sessions)
   if (tunnel !== undefined) return readBy(reader, tunnel)
   const socket = connect({ ...place, onread: onreadOf(reader) })
   return await whenReady(prepared(socket), 'connect', options)
@@ -57,10 +62,11 @@ async function openSecure(
   tunnel: Socket | undefined,
   reader: SocketReader,
   options: ConnectOptions,
+  sessions: TlsSessions,
 ): Promise<Socket> {
   // Many commands never speak TLS, which takes a while to load.
   const tls = await import('node:tls')
-  const session = options.sessions.get(key)
+  const session = sessions.get(key)
   const socket = tls.connect({
     ...place,
     // An address is no server name (rule R165).
@@ -73,7 +79,7 @@ async function openSecure(
     // Over another socket, Node does not heed it.
     ...(tunnel === undefined ? { onread: onreadOf(reader) } : { socket: tunnel }),
   })
-  socket.on('session', fresh => options.sessions.set(key, fresh))
+  socket.on('session', fresh => sessions.set(key, fresh))
   try {
     await whenReady(prepared(socket), 'secureConnect', options)
   } catch (error) {

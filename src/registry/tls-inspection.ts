@@ -1,10 +1,9 @@
 import { once } from 'node:events'
-import { request as httpRequest } from 'node:http'
-import { request as httpsRequest } from 'node:https'
-import { isIP, type LookupFunction, type Socket } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { connect, type PeerCertificate, type SecureContext, type TLSSocket } from 'node:tls'
-import { hostnameOf } from '../config/insecure-registries.js'
 import { Deadline } from '../deadline.js'
+import { placeOf } from '../http/connecting.js'
+import { openTunnel } from '../http/tunnel.js'
 
 /** What a certificate says of itself. All text is the server's. */
 export interface CertificateFacts {
@@ -47,26 +46,24 @@ const LONGEST_CHAIN = 10
  * Makes one TLS handshake with a host to see its certificate, whatever that is worth. Nothing is sent over the
  * connection, which is closed at once.
  *
- * @throws the socket's error when there is no handshake, or the server ends it with an alert
+ * @throws the socket's error when there is no handshake, or the server ends it with an alert; what {@link openTunnel} throws
  */
 export async function inspectTls(url: URL, options: InspectionOptions): Promise<TlsInspection> {
   using deadline = new Deadline(TIMEOUT_MS, options.signal)
   const { signal } = deadline
-  const host = hostnameOf(url.hostname)
-  const port = url.port === '' ? 443 : Number(url.port)
-  const tunnel =
-    options.proxy === undefined ? undefined : await openTunnel(options.proxy, url.hostname, port, signal)
+  const place = placeOf(url)
+  const tunneling = { timeoutMs: TIMEOUT_MS, signals: [signal] }
+  const tunnel = options.proxy === undefined ? undefined : await openTunnel(url, options.proxy, tunneling)
   signal.throwIfAborted()
   const socket = connect({
-    host,
-    port,
+    ...place,
     // What is found is shown to people; it decides nothing.
     rejectUnauthorized: false,
     ...(tunnel !== undefined && { socket: tunnel }),
     ...(options.lookup !== undefined && { lookup: options.lookup }),
     ...(options.context !== undefined && { secureContext: options.context }),
     // An address is no server name (rule R165).
-    ...(isIP(host) === 0 && { servername: host }),
+    ...(isIP(place.host) === 0 && { servername: place.host }),
   })
   const abort = () => socket.destroy(new Error('the handshake took too long'))
   signal.addEventListener('abort', abort, { once: true })
@@ -91,27 +88,6 @@ async function listen(socket: TLSSocket, delayMs: number): Promise<void> {
   } catch (error) {
     if (!patience.signal.aborted) throw error
   }
-}
-
-async function openTunnel(proxy: URL, hostname: string, port: number, signal: AbortSignal): Promise<Socket> {
-  const { username, password } = proxy
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`
-  const request = (proxy.protocol === 'https:' ? httpsRequest : httpRequest)({
-    host: hostnameOf(proxy.hostname),
-    port: proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port),
-    method: 'CONNECT',
-    path: `${hostname}:${port}`,
-    signal,
-    agent: false,
-    ...(username !== '' && {
-      headers: { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` },
-    }),
-  })
-  request.end()
-  const [response, socket] = (await once(request, 'connect')) as [{ statusCode: number }, Socket]
-  if (response.statusCode === 200) return socket
-  socket.destroy()
-  throw new Error(`the proxy ${proxy.host} answered ${response.statusCode}`)
 }
 
 function factsOf(socket: TLSSocket): TlsInspection {
