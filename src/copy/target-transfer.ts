@@ -84,9 +84,11 @@ export class TargetTransfer {
   #weightOf({ size }: Descriptor): number {
     const { jobs } = this.options
     const { largeBlobsAtOnce } = this.target.sink
+    const least = BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB
+    // There is room left for a small one, so that it need not come after all of them.
     if (largeBlobsAtOnce !== undefined && size >= LARGE_BYTES)
-      return (jobs * BYTES_IN_FLIGHT_PER_JOB) / Math.min(largeBlobsAtOnce, jobs)
-    return Math.max(BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB, Math.min(size, BYTES_IN_FLIGHT_PER_JOB))
+      return (jobs * BYTES_IN_FLIGHT_PER_JOB - least) / Math.min(largeBlobsAtOnce, jobs)
+    return Math.max(least, Math.min(size, BYTES_IN_FLIGHT_PER_JOB))
   }
 
   async finish(plan: ToldPlan): Promise<void> {
