@@ -57,6 +57,12 @@ const CHANGES = [
     to: '$& if (!(0, node_fs_1.existsSync)(path)) return;',
   },
   {
+    // A text without anything to put in is no template that a function has to be made of.
+    module: '@oclif/core/lib/help/util.js',
+    from: 'return ejs_1.default.render(t, context)',
+    to: "return typeof t === 'string' && !t.includes('<%') ? t : ejs_1.default.render(t, context)",
+  },
+  {
     // A copy of a command would have all that its help says, which is not read before it is asked for.
     module: '@oclif/core/lib/config/config.js',
     from: '{ ...command, hidden, id: aliasWithDefaultTopicSeparator }',
