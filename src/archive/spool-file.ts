@@ -2,8 +2,9 @@ import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import { type Chunks, chunksOf } from '../content/chunks.js'
 import { messageOf } from '../errors.js'
-import { rangeStream, readRange } from '../tar/range-stream.js'
+import { rangeAccess, rangeStream, readRange } from '../tar/range-stream.js'
 import { ArchiveError } from './archive-error.js'
 
 /** A stretch of a {@link SpoolFile}. */
@@ -67,6 +68,11 @@ export class SpoolFile implements AsyncDisposable {
   open(range: SpoolRange, from = 0): Readable {
     const start = Math.min(from, range.size)
     return rangeStream(this.#file, range.offset + start, range.size - start, 'the temporary file')
+  }
+
+  /** As {@link open}, for those who keep no chunk. */
+  chunks({ offset, size }: SpoolRange, from = 0): Chunks {
+    return chunksOf(rangeAccess(this.#file, offset, size, 'the temporary file'), from)
   }
 
   /** Reads a stretch into memory. */

@@ -160,6 +160,11 @@ function describeSpooled(spool: SpoolFile, content: SpooledContent): SpooledFile
   if (gzipDigest === undefined) return { digest }
   return {
     digest,
-    gzip: { digest: gzipDigest, size: range.size, open: async from => spool.open(range, from) },
+    gzip: {
+      digest: gzipDigest,
+      size: range.size,
+      open: async from => spool.open(range, from),
+      chunksFrom: from => spool.chunks(range, from),
+    },
   }
 }

@@ -1,8 +1,9 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import { type Chunks, chunksOf } from '../content/chunks.js'
 import { type Digest, Digester } from '../content/digest.js'
 import { explainDiskError } from '../files/disk-error.js'
 import { TemporaryFolder } from '../files/temporary-folder.js'
@@ -13,6 +14,8 @@ export interface SpooledBytes {
   size: number
   /** Opens it from a byte offset on. */
   open(from?: number): Promise<Readable>
+  /** The same, for those who keep no chunk. */
+  chunksFrom(offset?: number): Chunks
 }
 
 /**
@@ -82,6 +85,7 @@ export class Spool implements AsyncDisposable {
       digest: digester.digest(),
       size: digester.size,
       open: async (from = 0) => createReadStream(path, { start: from, highWaterMark: 256 * 1024 }),
+      chunksFrom: from => fileChunks(path, digester.size, from),
     }
   }
 
@@ -89,6 +93,19 @@ export class Spool implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.allSettled(this.#adding)
     await (await this.#folder?.catch(() => undefined))?.[Symbol.asyncDispose]()
+  }
+}
+
+async function* fileChunks(path: string, size: number, from = 0): AsyncGenerator<Buffer> {
+  await using file = await open(path)
+  yield* chunksOf({ size, readInto: (into, offset) => readInto(file, into, offset) }, from)
+}
+
+async function readInto(file: FileHandle, into: Uint8Array, offset: number): Promise<void> {
+  for (let filled = 0; filled < into.length; ) {
+    const { bytesRead } = await file.read(into, filled, into.length - filled, offset + filled)
+    if (bytesRead === 0) throw new Error('a temporary file became shorter while it was read')
+    filled += bytesRead
   }
 }
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { LayerCompression } from '../compression/layer-compression.js'
 import { Spool } from '../compression/spool.js'
+import { blobChunksOf, type Chunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf, isDigest } from '../content/digest.js'
 import { CONFIG_LIMIT_BYTES } from '../content/manifest.js'
@@ -75,6 +76,7 @@ export class DockerArchiveSource implements Source {
   #manifest: Promise<RawManifest> | undefined
   readonly #own = new Set<Digest>()
   readonly #blobs = new Map<Digest, (from?: number) => Promise<Readable>>()
+  readonly #chunks = new Map<Digest, (from?: number) => Chunks>()
 
   /** The file set is disposed by whoever opened it, after this source. */
   constructor(files: FileSet, image: ManifestJsonImage, options: DockerArchiveOptions = {}) {
@@ -167,6 +169,14 @@ export class DockerArchiveSource implements Source {
     return await open(from)
   }
 
+  blobChunks(descriptor: Descriptor, context: Context, from?: number): Chunks {
+    const chunks = this.#chunks.get(descriptor.digest)
+    return (
+      chunks?.(from) ??
+      blobChunksOf({ openBlob: () => this.openBlob(descriptor, context, from) }, descriptor, context)
+    )
+  }
+
   /** Layers in the spool were hashed when they were put there. */
   hasVerified(digest: Digest): boolean {
     return this.#own.has(digest)
@@ -243,6 +253,7 @@ export class DockerArchiveSource implements Source {
       tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
     })
     this.#blobs.set(prepared.digest, from => prepared.open(from))
+    if (prepared.chunksFrom !== undefined) this.#chunks.set(prepared.digest, prepared.chunksFrom)
     if (prepared.isOwn === true) this.#own.add(prepared.digest)
     context.emit({
       type: 'layer-ready',

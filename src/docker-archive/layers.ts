@@ -6,6 +6,7 @@ import type { LayerCompression } from '../compression/layer-compression.js'
 import { compressFile, recompress } from '../compression/recompress.js'
 import { type Compression, sniffCompression } from '../compression/sniff.js'
 import { hashing, type Spool } from '../compression/spool.js'
+import type { Chunks } from '../content/chunks.js'
 import { countStream } from '../content/count-stream.js'
 import { algorithmOf, type Digest, Digester } from '../content/digest.js'
 import { joinStreams } from '../content/join-streams.js'
@@ -26,6 +27,8 @@ export interface PreparedLayer {
   /** Whether its stored bytes are in a file that nobody else can write to, and were hashed on their way there. */
   isOwn?: boolean
   open(from?: number): Promise<Readable>
+  /** The same, for those who keep no chunk; absent where that costs no less. */
+  chunksFrom?(offset?: number): Chunks
 }
 
 /** What {@link prepareLayer} works with. */

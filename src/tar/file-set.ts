@@ -62,5 +62,11 @@ export interface SpooledFile {
   /** Digest of the file's own bytes. */
   digest: Digest
   /** Present when the file was compressed into the spool; absent when it lies there as it came. */
-  gzip?: { digest: Digest; size: number; open(from?: number): Promise<Readable> }
+  gzip?: {
+    digest: Digest
+    size: number
+    open(from?: number): Promise<Readable>
+    /** The same, for those who keep no chunk. */
+    chunksFrom(offset?: number): Chunks
+  }
 }
