@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { createContext } from '../../src/content/context.js'
 import { type Digest, digestOf } from '../../src/content/digest.js'
@@ -31,12 +31,15 @@ export async function digestIfWhole(locator: string): Promise<Digest | undefined
     const [{ source, root }] = images.roots
     return (await source.getManifest(root, context)).descriptor.digest
   } catch (error) {
-    // A layout without an index.json has no image yet.
-    const isAbsent =
-      error instanceof RegctlError && (error.kind === 'not-found' || error.code === 'missing-index')
-    if (isAbsent) return undefined
+    if (error instanceof RegctlError && (await isAbsent(locator, error))) return undefined
     throw error
   }
+}
+
+/** A layout without an index.json has no image yet, nor has a folder that was made for one; a file would be broken. */
+async function isAbsent(locator: string, { kind, code }: RegctlError): Promise<boolean> {
+  if (kind === 'not-found' || code === 'missing-index') return true
+  return code === 'not-an-image' && (await stat(locator)).isDirectory()
 }
 
 /** The files below a folder that are named by a digest (or whose folder is), and whose content is something else. */
