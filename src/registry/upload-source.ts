@@ -48,6 +48,8 @@ export class UploadSource {
     const open = async () => {
       const reading = this.#readingAt(from)
       reading.isTaken = true
+      // Nothing is sent for a source that can't be read at all.
+      if (length > 0) reading.rest ??= await reading.next()
       return this.#take(reading, length, told)
     }
     return { length, open }

@@ -46,7 +46,7 @@ export class MountingSink implements Sink {
         },
       )
     }
-    return this.#repository.putBlob({ ...blob, open: refuse }, context)
+    return this.#repository.putBlob({ descriptor, origin: blob.origin, open: refuse }, context)
   }
 
   mountedFrom(digest: Digest): string | undefined {
