@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import { Connection } from './connection.js'
 import type { Answer, OutgoingRequest } from './exchange.js'
+import { HttpError } from './http-error.js'
 import { OutgoingBody } from './outgoing-body.js'
 import { type Destination, openSocket, type TlsSessions } from './socket.js'
 
@@ -41,8 +42,9 @@ export class HttpClient implements Disposable {
 
   /** Closes every connection at once, those as well that are not made yet. */
   [Symbol.dispose](): void {
-    this.#closing.abort()
-    for (const connection of this.#open) connection.destroy()
+    const disposed = new HttpError('HTTP_DISPOSED', 'the client was closed')
+    this.#closing.abort(disposed)
+    for (const connection of this.#open) connection.destroy(disposed)
   }
 
   #takeIdle(key: string): Connection | undefined {

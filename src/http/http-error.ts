@@ -7,6 +7,7 @@
  * - `HTTP_CONNECT_TIMEOUT`: there was no connection in time
  * - `HTTP_PROXY_TIMEOUT`: a proxy did not say in time whether it reaches the host
  * - `HTTP_PROXY_REFUSED`: a proxy does not connect us; `status` has its answer
+ * - `HTTP_DISPOSED`: the client was closed meanwhile, so that nobody waits for the answer
  * - `HTTP_BODY_LENGTH`: the body to be sent is not as long as was announced
  * - `HTTP_BAD_REQUEST`: what was to be sent can't stand in a request
  */
@@ -17,6 +18,7 @@ export type HttpErrorCode =
   | 'HTTP_CONNECT_TIMEOUT'
   | 'HTTP_PROXY_TIMEOUT'
   | 'HTTP_PROXY_REFUSED'
+  | 'HTTP_DISPOSED'
   | 'HTTP_BODY_LENGTH'
   | 'HTTP_BAD_REQUEST'
 

@@ -1,4 +1,5 @@
-import { expect, test } from 'vitest'
+import { buffer } from 'node:stream/consumers'
+import { expect, test, vi } from 'vitest'
 import { type Answer, answer, startScripted } from '../../test/support/scripted-server.js'
 import { createContext } from '../content/context.js'
 import { digestOf } from '../content/digest.js'
@@ -69,3 +70,29 @@ test('an error of the reader ends it without another request', async () => {
   await expect(new Promise((_, reject) => body.once('error', reject))).rejects.toThrow('the disk is full')
   expect(server.seen).toHaveLength(1)
 })
+
+test.each([
+  ['for which no answer came yet', () => {}],
+  [
+    'that is under way',
+    (_request, response) => void response.writeHead(200, { 'content-length': 10 }).write('0'),
+  ],
+] satisfies [string, Answer][])(
+  'a download %s ends without a word when the client is closed',
+  async (_what, silent) => {
+    await using server = await startScripted([
+      [/blobs/, silent],
+      [/./, answer(200)],
+    ])
+    const client = new RegistryClient({ credentials: anonymous })
+    const events: CopyEvent[] = []
+    const context = createContext({ emit: event => events.push(event) })
+    const reading = buffer(client.repository(server.host, 'a').blobChunks(DESCRIPTOR, context))
+    const ended = expect(reading).rejects.toThrow('the client was closed')
+    await vi.waitFor(() => expect(server.lines()).toContain(`GET /v2/a/blobs/${DESCRIPTOR.digest}`))
+    await client[Symbol.asyncDispose]()
+    await ended
+    expect(events.filter(({ type }) => type === 'retrying')).toEqual([])
+    expect(server.lines().filter(line => line.includes('/blobs/'))).toHaveLength(1)
+  },
+)

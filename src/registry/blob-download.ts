@@ -131,7 +131,8 @@ class Download implements ResponseBody {
   async #recover(cause: unknown): Promise<void> {
     const { repository, descriptor, context, doubts } = this
     if (context.signal.aborted) throw new InterruptedError(`${this.#operation} was interrupted`, cause)
-    if (cause instanceof RegctlError) throw cause
+    // What was begun in case it is needed may be on its way when all is done.
+    if (cause instanceof RegctlError || systemCodeOf(cause) === 'HTTP_DISPOSED') throw cause
     const isDamaged = systemCodeOf(cause)?.startsWith('Z_') === true
     // What is said to be compressed once more, and has ended well, is shorter than the blob because it is (rule R13).
     if (isDamaged || (cause === undefined && this.#opened.isEncoded === true)) {
