@@ -1,3 +1,7 @@
+import { existsSync } from 'node:fs'
+import { cp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import type { DockerRegistry } from '../test/support/docker-registry.js'
 import { cleanEnvironment } from '../test/support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../test/support/temporary-folder.js'
@@ -41,7 +45,8 @@ export async function trial(
   if (parameters === undefined) throw new Error(`${tool.name} can't ${work}`)
   await using own = await temporaryFolder()
   const { registries, stdinFile, home = own, watchesDisk = false } = options
-  return await counted(registries, () =>
+  await bringCode(CODE_FOLDER, codeFolderOf(home))
+  const done = await counted(registries, () =>
     measure({
       launch: tool.launch,
       parameters,
@@ -50,6 +55,20 @@ export async function trial(
       ...(watchesDisk && { folders: home === own ? [own.path] : [own.path, home.path] }),
     }),
   )
+  await bringCode(codeFolderOf(home), CODE_FOLDER)
+  return done
+}
+
+/** What Node compiled of regctl, from one run to the next: everything else that it keeps is new in each trial. */
+const CODE_FOLDER = join(tmpdir(), 'regctl-bench-code')
+
+function codeFolderOf(home: TemporaryFolder): string {
+  return join(home.path, '.cache/regctl/code')
+}
+
+async function bringCode(from: string, to: string): Promise<void> {
+  // Peers keep none.
+  if (existsSync(from)) await cp(from, to, { recursive: true })
 }
 
 /** Adds to what is measured what registries were asked meanwhile, and what the last one holds then. */
