@@ -60,6 +60,11 @@ async function* chunksOfStream(open: () => Promise<Readable>): AsyncGenerator<Bu
   yield* await open()
 }
 
+/** The same bytes in memory of their own: these chunks are their reader's for good, as a stream's are. */
+export async function* copiesOf(chunks: Chunks): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of chunks) yield Buffer.from(chunk)
+}
+
 /**
  * Checks size and digest of chunks as they pass, as `verifyStream` does: the last is held back until all are known to be
  * right (rules R205, R207).

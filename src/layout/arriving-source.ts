@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Chunks } from '../content/chunks.js'
+import { type Chunks, copiesOf } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { withoutStart } from '../content/without-start.js'
@@ -55,9 +55,4 @@ export class ArrivingSource implements Source {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
-}
-
-/** A stream's chunks are its reader's for good. */
-async function* copiesOf(chunks: Chunks): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) yield Buffer.from(chunk)
 }

@@ -11,6 +11,16 @@ import { Transport } from './transport.js'
 const PIECE = Buffer.alloc(64 * 1024)
 const PIECES = 400
 
+/** Takes any server for an insecure registry. */
+function openTransport(): Transport {
+  return new Transport({
+    userAgent: 'test',
+    maximumConnections: 4,
+    proxyFor: () => undefined,
+    policy: { isInsecure: () => true, allowInternal: true },
+  })
+}
+
 test('R244: reads a refusal that comes in the middle of a body, though the connection is closed', async () => {
   await using folder = await temporaryFolder()
   const path = join(folder.path, 'body')
@@ -25,12 +35,7 @@ test('R244: reads a refusal that comes in the middle of a body, though the conne
     })
     socket.resume()
   })
-  await using transport = new Transport({
-    userAgent: 'test',
-    maximumConnections: 4,
-    proxyFor: () => undefined,
-    policy: { isInsecure: () => true, allowInternal: true },
-  })
+  await using transport = openTransport()
   const base = new URL(`http://${server.host}`)
   const body = {
     length: PIECE.length * PIECES,
@@ -50,12 +55,7 @@ test('R244: a connection that is closed without a word is an error all the same'
     socket.once('data', () => socket.resetAndDestroy())
     socket.resume()
   })
-  await using transport = new Transport({
-    userAgent: 'test',
-    maximumConnections: 4,
-    proxyFor: () => undefined,
-    policy: { isInsecure: () => true, allowInternal: true },
-  })
+  await using transport = openTransport()
   const base = new URL(`http://${server.host}`)
   const body = { length: PIECE.length * PIECES, open: async () => Buffer.alloc(PIECE.length * PIECES) }
   const endpoint = { registry: server.host, base, insecure: true }

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { Chunks } from '../content/chunks.js'
+import { type Chunks, copiesOf } from '../content/chunks.js'
 
 /** The body of an answer, read once. What is not read to its end must be ended, which ends the connection too. */
 export interface ResponseBody extends Chunks {
@@ -13,10 +13,6 @@ export function streamOf(body: ResponseBody): Readable {
   const stream = Readable.from(copiesOf(body), { highWaterMark: 1 })
   stream.once('close', () => body.destroy())
   return stream
-}
-
-async function* copiesOf(chunks: Chunks): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) yield Buffer.from(chunk)
 }
 
 /** What a generator makes of a body. @param end is called at the end, however it comes, and ends a wait of the generator too */
