@@ -121,7 +121,9 @@ function parseDocument(bytes: Uint8Array, path: string): ConfigDocument {
 
 async function write(path: string, { document, indentation, end, owner }: ConfigText): Promise<void> {
   const text = `${JSON.stringify(document, undefined, indentation)}${end}`
-  await replaceFile(path, Buffer.from(text), owner === undefined ? PRIVATE : owner.mode & PRIVATE)
+  await replaceFile(path, Buffer.from(text), {
+    mode: owner === undefined ? PRIVATE : owner.mode & PRIVATE,
+  })
   // Root may write for somebody else, who would lose the file.
   if (owner !== undefined && process.getuid?.() === 0 && owner.uid !== 0)
     await chown(path, owner.uid, owner.gid)

@@ -56,12 +56,24 @@ export async function openRegular(path: string): Promise<FileHandle | undefined>
   throw new FileError(`${path} is not a regular file`, { kind: 'corrupt', code: 'bad-member-type' })
 }
 
-/** Writes a new file, and waits until it is on the disk. */
-export async function writeSynced(path: string, bytes: Uint8Array, mode = READABLE): Promise<void> {
+/** How a small file is written. */
+export interface WriteNewOptions {
+  /** Its permissions, less those that the process's umask takes away. Default: everybody may read it. */
+  mode?: number
+  /** Wait until it is on the disk. Default true; needless where nothing is lost when the power fails. */
+  durable?: boolean
+}
+
+/** Writes a file that is not there yet. */
+export async function writeNew(
+  path: string,
+  bytes: Uint8Array,
+  { mode = READABLE, durable = true }: WriteNewOptions = {},
+): Promise<void> {
   const file = await createExclusive(path, mode)
   try {
     await file.writeFile(bytes)
-    await file.sync()
+    if (durable) await file.sync()
   } finally {
     await file.close()
   }
@@ -71,16 +83,20 @@ export async function writeSynced(path: string, bytes: Uint8Array, mode = READAB
  * Replaces a small file as one step that survives a crash: readers see the old content or the new, never a part.
  * A link at `path` is replaced, not followed.
  */
-export async function replaceFile(path: string, bytes: Uint8Array, mode = READABLE): Promise<void> {
+export async function replaceFile(
+  path: string,
+  bytes: Uint8Array,
+  options: WriteNewOptions = {},
+): Promise<void> {
   const temporary = `${path}.${uniqueName()}`
   try {
-    await writeSynced(temporary, bytes, mode)
+    await writeNew(temporary, bytes, options)
     await rename(temporary, path)
   } catch (error) {
     await rm(temporary, { force: true })
     throw explainDiskError(error, path)
   }
-  await syncFolder(dirname(path))
+  if (options.durable ?? true) await syncFolder(dirname(path))
 }
 
 /**
@@ -96,20 +112,14 @@ export async function removeAbandoned(path: string): Promise<void> {
   }
 }
 
-/** Moves a file, also to another disk, and waits until it is there. What is at `to` is replaced. */
-export async function moveSynced(from: string, to: string): Promise<void> {
+/** Moves a file, also to another disk. What is at `to` is replaced. */
+export async function moveFile(from: string, to: string): Promise<void> {
   try {
     await rename(from, to)
   } catch (error) {
     if (systemCodeOf(error) !== 'EXDEV') throw error
     await copyFile(from, to)
     await rm(from, { force: true })
-  }
-  const file = await open(to, constants.O_RDONLY | NO_FOLLOW)
-  try {
-    await file.sync()
-  } finally {
-    await file.close()
   }
 }
 

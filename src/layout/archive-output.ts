@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename } from 'node:fs/promises'
+import { access, type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { chunksOf } from '../content/chunks.js'
@@ -10,7 +10,8 @@ import { checkSignal } from './layout-error.js'
 import { Staging } from './staging.js'
 
 /**
- * Writes an archive, which appears, or is replaced, when all of it is on the disk.
+ * Writes an archive, which appears, or is replaced, when all of it is there: on the disk too where it replaces another, so
+ * that a power failure leaves one of them.
  *
  * @param ready is waited for before the archive appears; when it rejects, nothing stays
  * @throws what the members, `ready` and the disk throw
@@ -25,14 +26,18 @@ export async function writeArchive(
   await staging.make()
   const incomplete = join(staging.path, 'archive')
   const file = await createExclusive(incomplete)
+  const durable = await access(target).then(
+    () => true,
+    () => false,
+  )
   try {
-    await writeMembers(file, members, context)
+    await writeMembers(file, members, context, { durable })
   } finally {
     await file.close()
   }
   await ready
   await rename(incomplete, target)
-  await syncFolder(dirname(target))
+  if (durable) await syncFolder(dirname(target))
 }
 
 /**

@@ -7,7 +7,7 @@ import type { BlobContent, Context } from '../content/store.js'
 import { type Expected, sizeMismatch, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import type { Arrivals } from '../files/arrivals.js'
-import { openRegular, syncFolder, uniqueName, writeSynced } from '../files/atomic-file.js'
+import { openRegular, syncFolder, uniqueName, writeNew } from '../files/atomic-file.js'
 import { makeFolder } from '../files/make-folder.js'
 import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
 import { rangeAccess } from '../tar/range-stream.js'
@@ -150,7 +150,7 @@ export class BlobFolder {
 
   /** Writes a blob whose bytes have been checked. */
   async writeBytes(digest: Digest, bytes: Uint8Array): Promise<void> {
-    await this.#place(digest, temporary => writeSynced(temporary, bytes))
+    await this.#place(digest, temporary => writeNew(temporary, bytes, { durable: this.#durable }))
   }
 
   /**

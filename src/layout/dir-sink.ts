@@ -1,12 +1,12 @@
 import { readdir, rename, rmdir } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { parseManifest } from '../content/manifest.js'
 import type { BlobContent, Context, RawManifest, Sink } from '../content/store.js'
 import { verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
-import { moveSynced, syncFolder, writeSynced } from '../files/atomic-file.js'
+import { moveFile, writeNew } from '../files/atomic-file.js'
 import { explainDiskError } from '../files/disk-error.js'
 import { BlobFolder, blobNames, contentOf, sizeOfBlobs } from './blob-folder.js'
 import { manifestFile, ROOT_FILE, VERSION_FILE, VERSION_TEXT } from './dir-format.js'
@@ -16,7 +16,8 @@ import { Staging } from './staging.js'
 
 /**
  * Writes one image as a folder of skopeo's `dir` format. Tags are not kept: the format has no names. The image is gathered
- * elsewhere, and the folder appears, complete, at commit.
+ * elsewhere, and the folder appears, complete, at commit. Nothing is lost when the power fails then, since nothing was there:
+ * the disk is not waited for.
  *
  * @example
  * await using sink = await DirSink.open('./out')
@@ -111,19 +112,17 @@ export class DirSink implements Sink {
     await this.#moveBlobs(folder)
     for (const [digest, { bytes }] of this.#manifests) {
       const file = digest === root.descriptor.digest ? ROOT_FILE : manifestFile(digest)
-      await writeSynced(join(folder, file), bytes)
+      await writeNew(join(folder, file), bytes, { durable: false })
     }
-    await writeSynced(join(folder, VERSION_FILE), Buffer.from(VERSION_TEXT))
-    await syncFolder(folder)
+    await writeNew(join(folder, VERSION_FILE), Buffer.from(VERSION_TEXT), { durable: false })
     // An empty folder may be there; in one that was filled meanwhile nothing is removed.
     await rmdir(target).catch(() => {})
     await rename(folder, target)
-    await syncFolder(dirname(target))
   }
 
   async #moveBlobs(folder: string): Promise<void> {
     for (const name of await blobNames(this.#gathered)) {
-      await moveSynced(join(this.#gathered, name), join(folder, basename(name)))
+      await moveFile(join(this.#gathered, name), join(folder, basename(name)))
     }
   }
 

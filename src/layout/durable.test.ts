@@ -1,3 +1,4 @@
+import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterEach, expect, it, vi } from 'vitest'
@@ -5,7 +6,10 @@ import { temporaryFolder } from '../../test/support/temporary-folder.js'
 import { createContext } from '../content/context.js'
 import { digestOf } from '../content/digest.js'
 import { MemoryStore } from '../content/memory-store.js'
+import { bytesMember } from './archive-members.js'
+import { writeArchive } from './archive-output.js'
 import { LayoutCollection } from './layout-collection.js'
+import { LayoutStore } from './layout-store.js'
 
 const synced: string[] = []
 vi.mock(import('../files/atomic-file.js'), async original => {
@@ -43,4 +47,34 @@ it('has the names of a repository and of its blobs on the disk when a call ends'
   synced.length = 0
   await store.deleteBlob(digest, context)
   expect(synced).toEqual([blobs])
+})
+
+it('waits for the disk where an archive replaces another, and not for a new one', async () => {
+  await using folder = await temporaryFolder()
+  const path = join(folder.path, 'image.tar')
+  const write = () => writeArchive(path, [bytesMember('a', Buffer.from('some bytes'))], createContext())
+  await write()
+  expect(synced).toEqual([])
+  await write()
+  expect(synced).toEqual([folder.path])
+})
+
+it('waits for the disk where the index of a layout is replaced, and not for that of a new layout', async () => {
+  await using folder = await temporaryFolder()
+  const layout = join(folder.path, 'layout')
+  const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, manifests: [] }))
+  const mediaType = 'application/vnd.oci.image.index.v1+json'
+  const raw = { descriptor: { mediaType, digest: digestOf(bytes), size: bytes.length }, bytes }
+  const file = await open(folder.path)
+  using syncing = vi.spyOn(Object.getPrototypeOf(file), 'sync')
+  await file.close()
+  const tag = async (...tags: string[]) => {
+    await using store = await LayoutStore.open(layout, { create: true })
+    for (const tag of tags) await store.putManifest(raw, [tag], createContext())
+    await store.commit(createContext())
+  }
+  await tag('1', '2')
+  expect(syncing).not.toHaveBeenCalled()
+  await tag('3')
+  expect(syncing).toHaveBeenCalled()
 })

@@ -18,12 +18,17 @@ export class FolderIndex {
   readonly #folder: string
   readonly #label: string
   readonly #path: string
+  readonly #durable: boolean
+  /** Whether there was no index before: then nothing is lost when the power fails. */
+  #isNew = false
   #cached: { stamp: string; index: IndexJson } | undefined
   /** The changes of this process, one after the other: they need not fight for the lock. */
   readonly #changes = new Serial<'index'>()
 
-  constructor(folder: string, label: string) {
+  /** @param durable whether a new index is on the disk before a change is done; one that was there before always is */
+  constructor(folder: string, label: string, { durable }: { durable: boolean }) {
     this.#folder = folder
+    this.#durable = durable
     this.#label = label
     this.#path = join(folder, INDEX_FILE)
   }
@@ -81,7 +86,8 @@ export class FolderIndex {
       if (bytes.length > INDEX_LIMIT_BYTES)
         throw tooLarge(`the new ${INDEX_FILE} of ${this.#label}`, INDEX_LIMIT_BYTES)
       await removeAbandoned(this.#path)
-      await replaceFile(this.#path, bytes)
+      this.#isNew ||= existing === undefined
+      await replaceFile(this.#path, bytes, { durable: this.#durable || !this.#isNew })
       const stamp = await this.#stamp()
       this.#cached = stamp === undefined ? undefined : { stamp, index: changed }
     })

@@ -65,13 +65,13 @@ async function namesIn(folder: string): Promise<string[] | undefined> {
   }
 }
 
-/** Makes a folder and its `oci-layout`, where they are absent. */
-export async function initializeLayout(folder: string): Promise<void> {
+/** Makes a folder and its `oci-layout`, where they are absent. @param durable wait until it is on the disk */
+export async function initializeLayout(folder: string, durable: boolean): Promise<void> {
   await makeFolder(folder)
   const path = join(folder, LAYOUT_FILE)
   const exists = await stat(path).then(
     () => true,
     () => false,
   )
-  if (!exists) await replaceFile(path, Buffer.from(LAYOUT_FILE_TEXT))
+  if (!exists) await replaceFile(path, Buffer.from(LAYOUT_FILE_TEXT), { durable })
 }

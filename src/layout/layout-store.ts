@@ -70,7 +70,7 @@ export class LayoutStore implements Store {
     this.#folder = folder
     this.#options = { create, keepUntagged, writeThrough, repository }
     this.#blobs = new BlobFolder(folder, { durable: writeThrough, ...options })
-    this.#index = new FolderIndex(folder, this.label)
+    this.#index = new FolderIndex(folder, this.label, { durable: writeThrough })
     this.#graph = new ManifestGraph(descriptor => this.#readManifest(descriptor))
   }
 
@@ -283,12 +283,12 @@ export class LayoutStore implements Store {
 
   /** Makes the folder and its `oci-layout` if need be. Done by the first write. */
   initialize(): Promise<void> {
-    const initialized = this.#initialized ?? initializeLayout(this.#folder)
-    this.#initialized = initialized
-    initialized.catch(() => {
+    const { writeThrough = false } = this.#options
+    this.#initialized ??= initializeLayout(this.#folder, writeThrough).catch(error => {
       this.#initialized = undefined
+      throw error
     })
-    return initialized
+    return this.#initialized
   }
 
   /** Blobs that were put stay: the next run finds them in place. */
