@@ -4,18 +4,10 @@ import type { CopyEvent } from '../content/events.js'
 import { isManifestType } from '../content/media-types.js'
 import type { Context, RawManifest, Sink, Source } from '../content/store.js'
 import { RegctlError } from '../errors.js'
-import { WeightedLimit } from '../limit.js'
+import { BlobLimit } from './blob-limit.js'
 import { blobsInPlace, findInPlace, findTags, refuseOtherTags } from './in-place.js'
 import type { Plan } from './plan.js'
 import { transferBlob } from './transfer.js'
-
-/** Up to this weight in bytes travels to one target at once; see {@link WeightedLimit}. */
-const BYTES_IN_FLIGHT_PER_JOB = 32 * 1024 * 1024
-/** Blobs up to 1 MiB count little, so that many of them can be on the way at once (rule R201). */
-const SMALL_BLOBS_PER_JOB = 4
-
-/** From this size on a registry of this machine has much to do with a blob. */
-const LARGE_BYTES = 4 * 1024 * 1024
 
 /** Where a transfer goes. */
 interface TransferTarget {
@@ -50,7 +42,7 @@ interface TransferCount {
 /** The work for one target. */
 export class TargetTransfer {
   readonly #blobs = new Map<Digest, Promise<void>>()
-  readonly #limit: WeightedLimit
+  readonly #limit: BlobLimit
   /** The manifests that are known to be in place. */
   #inPlace = new Set<Digest>()
   /** The first thing that went wrong, before the others were stopped because of it. */
@@ -63,32 +55,19 @@ export class TargetTransfer {
     private readonly options: TransferOptions,
     private readonly result: TransferCount,
   ) {
-    this.#limit = new WeightedLimit({
-      count: options.jobs * SMALL_BLOBS_PER_JOB,
-      weight: options.jobs * BYTES_IN_FLIGHT_PER_JOB,
-    })
+    this.#limit = new BlobLimit(target.sink, options.jobs)
   }
 
   /** Puts a blob in place, once however often it is asked for. */
   putBlob(descriptor: Descriptor): Promise<void> {
     const known = this.#blobs.get(descriptor.digest)
     if (known !== undefined) return known
-    const done = this.#limit.run(this.#weightOf(descriptor), () => this.#transferBlob(descriptor))
+    const done = this.#limit.run(descriptor, () => this.#transferBlob(descriptor))
     done.catch(error => {
       this.firstError ??= error
     })
     this.#blobs.set(descriptor.digest, done)
     return done
-  }
-
-  #weightOf({ size }: Descriptor): number {
-    const { jobs } = this.options
-    const { largeBlobsAtOnce } = this.target.sink
-    const least = BYTES_IN_FLIGHT_PER_JOB / SMALL_BLOBS_PER_JOB
-    // There is room left for a small one, so that it need not come after all of them.
-    if (largeBlobsAtOnce !== undefined && size >= LARGE_BYTES)
-      return (jobs * BYTES_IN_FLIGHT_PER_JOB - least) / Math.min(largeBlobsAtOnce, jobs)
-    return Math.max(least, Math.min(size, BYTES_IN_FLIGHT_PER_JOB))
   }
 
   async finish(plan: ToldPlan): Promise<void> {
