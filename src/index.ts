@@ -142,8 +142,10 @@ export {
   planPush,
   planPushAll,
   push,
+  pushAhead,
   pushedDigest,
 } from './transfer/push.js'
+export { PushAhead } from './transfer/push-ahead.js'
 export { type NamedImage, servedImages } from './transfer/served-images.js'
 export { type Comparison, compareImages, type Difference, type NamedRoot } from './verify/compare-images.js'
 export { type OpenedImages, openImages } from './verify/open-images.js'

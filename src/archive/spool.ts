@@ -5,7 +5,8 @@ import { generatedStream } from '../compression/generated-stream.js'
 import { gzipPieces } from '../compression/gzip.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { type Digest, Digester } from '../content/digest.js'
-import type { FileSet, SpooledFile } from '../tar/file-set.js'
+import type { ArrivedFile, SpooledFile } from '../content/spooled-file.js'
+import type { FileSet } from '../tar/file-set.js'
 import { isZeroBlock, looksLikeTar } from '../tar/header.js'
 import { contentOf, fillHoles, requireReadable } from '../tar/member-content.js'
 import { MemberFileSet } from '../tar/member-file-set.js'
@@ -20,6 +21,8 @@ export interface SpoolOptions {
   spoolDirectory?: string
   /** The level that plain tars inside are compressed with: that of {@link gzipPieces} if not given. */
   gzipLevel?: number
+  /** Is told of each file as soon as it is in the spool, in their order; the next one is read when it returns. */
+  arrived?(file: ArrivedFile): Promise<void>
 }
 
 /** A member in the spool. */
@@ -54,7 +57,11 @@ export async function spoolTar(input: Readable, label: string, options: SpoolOpt
     const writer = new MemberWriter(spool, source, label, options)
     for await (const member of readMembers(source, label)) {
       if (member.type !== 'file') table.add(member.name, { type: member.type, linkName: member.linkName })
-      else table.add(member.name, { type: 'file', content: await writer.write(member) })
+      else {
+        const content = await writer.write(member)
+        table.add(member.name, { type: 'file', content })
+        if (content.unreadable === undefined) await options.arrived?.(arrivedFile(spool, content))
+      }
     }
     await source.drain()
     return new MemberFileSet(label, table, {
@@ -166,5 +173,13 @@ function describeSpooled(spool: SpoolFile, content: SpooledContent): SpooledFile
       open: async from => spool.open(range, from),
       chunksFrom: from => spool.chunks(range, from),
     },
+  }
+}
+
+function arrivedFile(spool: SpoolFile, content: SpooledContent): ArrivedFile {
+  return {
+    ...describeSpooled(spool, content),
+    size: content.size,
+    read: () => spool.read(content.range),
   }
 }

@@ -9,6 +9,7 @@ import { EarlyBlobs } from './early-blobs.js'
 import { layerItems } from './layer-items.js'
 import { type Plan, planCopy } from './plan.js'
 import { TargetTransfer, type ToldPlan } from './target-transfer.js'
+import type { AheadBlobs } from './transfer.js'
 
 /** Where to copy to. */
 export interface CopyTarget {
@@ -20,6 +21,8 @@ export interface CopyTarget {
    * has got (mount). Targets of different groups are served at once. Default: each target is a group of its own.
    */
   group?: string
+  /** What is on its way there already: it is waited for, and counts as if it were sent now. Default: nothing. */
+  ahead?: AheadBlobs | undefined
 }
 
 /** What a copy takes besides its ends. */
@@ -73,7 +76,8 @@ export interface CopyResult {
   targets: readonly TargetResult[]
 }
 
-const DEFAULT_JOBS = 4
+/** How many large blobs travel at once where nobody says how many. */
+export const DEFAULT_JOBS = 4
 /** Configs are small: those of several images are read at once. */
 const CONFIGS_AT_ONCE = 8
 

@@ -7,12 +7,13 @@ import { RegctlError } from '../errors.js'
 import { BlobLimit } from './blob-limit.js'
 import { blobsInPlace, findInPlace, findTags, refuseOtherTags } from './in-place.js'
 import type { Plan } from './plan.js'
-import { transferBlob } from './transfer.js'
+import { type AheadBlobs, transferBlob } from './transfer.js'
 
 /** Where a transfer goes. */
 interface TransferTarget {
   sink: Sink
   tags: readonly string[]
+  ahead?: AheadBlobs | undefined
 }
 
 interface TransferOptions {
@@ -62,7 +63,10 @@ export class TargetTransfer {
   putBlob(descriptor: Descriptor): Promise<void> {
     const known = this.#blobs.get(descriptor.digest)
     if (known !== undefined) return known
-    const done = this.#limit.run(descriptor, () => this.#transferBlob(descriptor))
+    const isAhead = this.target.ahead?.has(descriptor.digest) === true
+    const done = isAhead
+      ? this.#transferBlob(descriptor)
+      : this.#limit.run(descriptor, () => this.#transferBlob(descriptor))
     done.catch(error => {
       this.firstError ??= error
     })
@@ -107,6 +111,7 @@ export class TargetTransfer {
   async #putBlobs(plan: Plan): Promise<void> {
     const asksAlways = this.options.recheck || this.target.sink.asksFreely === true
     const known = asksAlways ? new Set<Digest>() : blobsInPlace(plan, this.#inPlace)
+    for (const digest of this.target.ahead?.keys() ?? []) known.delete(digest)
     const asking = plan.blobs.filter(blob => !known.has(blob.digest))
     this.#emit({
       type: 'planned',
@@ -153,7 +158,8 @@ export class TargetTransfer {
       return
     }
     this.#emit({ type: 'blob-started', target: sink.label, descriptor })
-    this.#blobDone(descriptor, await transferBlob(this.source, sink, descriptor, context))
+    const ahead = this.target.ahead?.get(descriptor.digest)
+    this.#blobDone(descriptor, await (ahead ?? transferBlob(this.source, sink, descriptor, context)))
   }
 
   #blobDone(descriptor: Descriptor, result: 'copied' | 'mounted' | 'exists' | 'skipped'): void {

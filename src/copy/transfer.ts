@@ -1,8 +1,12 @@
 import { blobChunksOf, countChunks, verifyChunks } from '../content/chunks.js'
 import { countStream } from '../content/count-stream.js'
 import type { Descriptor } from '../content/descriptor.js'
+import type { Digest } from '../content/digest.js'
 import type { BlobContent, Context, Sink, Source } from '../content/store.js'
 import { isMismatch, verifyStream } from '../content/verify.js'
+
+/** Blobs that are on their way to a sink before they are asked for, with how that ends. */
+export type AheadBlobs = ReadonlyMap<Digest, Promise<'copied' | 'mounted' | 'exists'>>
 
 /**
  * Puts a blob of a source into a sink. Bytes that turn out wrong are had again where the source expects others then (rule

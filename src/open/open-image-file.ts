@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { openArchive, openArchiveStream } from '../archive/open-archive.js'
 import type { ImageFile } from '../content/image-file.js'
+import type { ArrivedFile } from '../content/spooled-file.js'
 import type { Context } from '../content/store.js'
 import { hasCompressedLayers, openDockerArchive } from '../docker-archive/docker-archive.js'
 import type { DockerArchiveOptions } from '../docker-archive/docker-archive-source.js'
@@ -15,6 +16,8 @@ import { type LocalLocator, LocationError } from './location.js'
 export interface OpenOptions extends DockerArchiveOptions {
   /** Read where the locator is `-`. */
   stdin: Readable
+  /** Is told of each file of an archive that comes through `stdin`; see {@link ArrivedFile}. The next one is read when it returns. */
+  arrived?: ((file: ArrivedFile) => Promise<void>) | undefined
 }
 
 /**
@@ -53,7 +56,8 @@ function withHint(error: unknown): unknown {
 }
 
 async function open(locator: LocalLocator, context: Context, options: OpenOptions): Promise<ImageFile> {
-  const archiveOptions = { signal: context.signal }
+  const { arrived } = options
+  const archiveOptions = { signal: context.signal, ...(arrived !== undefined && { arrived }) }
   const files =
     locator.kind === 'stdio'
       ? await openArchiveStream(options.stdin, 'standard input', archiveOptions)

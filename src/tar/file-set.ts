@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Chunks } from '../content/chunks.js'
-import type { Digest } from '../content/digest.js'
 import type { RandomAccess } from '../content/random-access.js'
+import type { SpooledFile } from '../content/spooled-file.js'
 
 /**
  * The regular files of an archive or a folder, by name and read-only. The readers of image formats see
@@ -55,18 +55,4 @@ export interface FileSetEntry {
   spooled?: SpooledFile
   /** The content, where it lies in one piece in a file on disk: a faster way than {@link FileSet.open} to read all of it. */
   access?: RandomAccess
-}
-
-/** What a pipe's reader knows of a file that it put into its spool. */
-export interface SpooledFile {
-  /** Digest of the file's own bytes. */
-  digest: Digest
-  /** Present when the file was compressed into the spool; absent when it lies there as it came. */
-  gzip?: {
-    digest: Digest
-    size: number
-    open(from?: number): Promise<Readable>
-    /** The same, for those who keep no chunk. */
-    chunksFrom(offset?: number): Chunks
-  }
 }

@@ -4,13 +4,15 @@ import type { ImageEntry, ImageFile } from '../content/image-file.js'
 import { familiarName, isTag, parseReference, type Reference, repositoryOf } from '../content/reference.js'
 import type { Context, Source } from '../content/store.js'
 import { type Conversion, ConvertedSource } from '../convert/converted-source.js'
-import { type CopyOptions, type CopyTarget, copy, type TargetResult } from '../copy/copy.js'
+import { type CopyOptions, type CopyTarget, copy, DEFAULT_JOBS, type TargetResult } from '../copy/copy.js'
 import type { Root } from '../copy/derived-source.js'
 import { platformRoot } from '../copy/platform-root.js'
 import { presentRoot } from '../copy/present-root.js'
 import { RegctlError } from '../errors.js'
 import { selectImage } from '../open/image-selection.js'
 import type { RegistryClient } from '../registry/client.js'
+import type { Repository } from '../registry/repository.js'
+import { PushAhead } from './push-ahead.js'
 
 /** A push was asked for in a way that makes no sense. */
 export class PushError extends RegctlError {}
@@ -105,6 +107,40 @@ function nameBelow(prefix: string, name: string): string {
   return `${base}/${path}:${reference.tag ?? 'latest'}`
 }
 
+/**
+ * What sends layers ahead to where {@link push} will send the image, of an archive that comes through a pipe. To each
+ * registry they go once: to the first repository that is named.
+ *
+ * @param references as the user wrote them
+ * @param selection with which the image will be pushed
+ * @returns undefined where layers are not sent as they come: with a dry run, with one of several images, with a
+ * compression of the user's choice
+ * @throws ContentError `bad-reference`
+ */
+export function pushAhead(
+  references: readonly string[],
+  client: RegistryClient,
+  context: Context,
+  selection: PushSelection & CopyOptions,
+): PushAhead | undefined {
+  const targets = targetsOf(references.map(parseReference))
+  const { dryRun = false, image, platform, conversion, jobs = DEFAULT_JOBS } = selection
+  const { algorithm = 'auto', level } = conversion?.compression ?? {}
+  const isPlain = (algorithm === 'auto' || algorithm === 'gzip') && level === undefined
+  if (dryRun || image !== undefined || platform !== undefined || !isPlain) return undefined
+  const first = new Map([...targets].reverse().map(target => [target.registry, target]))
+  return new PushAhead(
+    [...first.values()].map(target => sinkOf(target, client)),
+    'standard input',
+    context,
+    jobs,
+  )
+}
+
+function sinkOf({ registry, name }: PushTarget, client: RegistryClient): Repository {
+  return client.repository(registry, name).forWriting()
+}
+
 function targetsOf(references: readonly Reference[]): PushTarget[] {
   const targets = new Map<string, PushTarget & { tags: string[] }>()
   for (const reference of references) {
@@ -126,21 +162,22 @@ function targetsOf(references: readonly Reference[]): PushTarget[] {
  * Pushes one image to its repositories. The file is read once, and each registry gets every blob once: a second
  * repository on it mounts what the first one got. A target that fails does not stop the others, and an image that can't
  * be read fails for each of its targets: nothing is thrown.
+ *
+ * @param selection `ahead` is what was sent of the image already
  */
 export async function push(
   { image, targets }: ImagePush,
   client: RegistryClient,
   context: Context,
-  selection: PushSelection & CopyOptions = {},
+  { ahead, ...selection }: PushSelection & CopyOptions & { ahead?: PushAhead | undefined } = {},
 ): Promise<PushResult[]> {
   try {
     const { source, root } = await chooseRoot(image, selection, context)
     await using chosen = convert(source, image, selection.conversion ?? {})
-    const copyTargets: CopyTarget[] = targets.map(target => ({
-      sink: client.repository(target.registry, target.name).forWriting(),
-      tags: target.tags,
-      group: target.registry,
-    }))
+    const copyTargets: CopyTarget[] = targets.map(target => {
+      const sink = sinkOf(target, client)
+      return { sink, tags: target.tags, group: target.registry, ahead: ahead?.blobsTo(sink.label) }
+    })
     const result = await copy(chosen.source, root, copyTargets, context, selection)
     return result.targets.map((ended, position) => ({
       ...ended,

@@ -13,6 +13,7 @@ import {
   planPush,
   planPushAll,
   push,
+  pushAhead,
   RegctlError,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
@@ -38,7 +39,8 @@ export default class Push extends BaseCommand {
 
   static override description =
     `SOURCE is a file, a folder or - for standard input; its format is found by looking inside. REF follows Docker's rules
-for names. Several are served in one run: the source is read once and each registry gets the bytes once.`
+for names. Several are served in one run: the source is read once and each registry gets the bytes once. Of a single image
+that comes through standard input, layers are sent while the rest still comes.`
 
   static override examples = [
     '<%= config.bin %> <%= command.id %> image.tar localhost:5000/ubuntu:latest',
@@ -116,17 +118,30 @@ for names. Several are served in one run: the source is read once and each regis
     const { compression, format } = flags
     const conversion = { ...(compression && { compression }), ...(format && { format }) }
 
+    const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
+    const selection = {
+      conversion,
+      strict: flags.strict,
+      dryRun: flags['dry-run'],
+      recheck: flags.recheck,
+      ...(image !== undefined && { image }),
+      ...(flags.platform && { platform: flags.platform }),
+      ...(flags.jobs !== undefined && { jobs: flags.jobs }),
+    }
+
     await using client = await this.openClient(flags)
+    const isPiped = locator.kind === 'stdio' && !flags.all
+    await using ahead = isPiped ? pushAhead(references, client, context, selection) : undefined
     await using file = await openImageFile(locator, context, {
       // Node makes the stream when it is asked for.
       get stdin() {
         return process.stdin
       },
+      arrived: ahead?.arrived,
       trustConfig: flags['trust-config'],
       ...(!flags['no-cache'] && { cacheFolder: cacheFolder({ environment: process.env }) }),
       ...conversion,
     })
-    const image = flags.image ?? (locator.kind === 'file' ? locator.image : undefined)
     const { pushes, digest } = planPushes(file, references, flags.all, image)
     const mode = this.#mode(flags)
     const isBare = references
@@ -139,13 +154,9 @@ for names. Several are served in one run: the source is read once and each regis
       display = new PushDisplay(planned, mode, process, flags['dry-run'])
       try {
         const ended = await push(planned, client, context, {
-          conversion,
-          strict: flags.strict,
-          dryRun: flags['dry-run'],
-          recheck: flags.recheck,
+          ...selection,
+          ahead,
           expectDigest: expected ?? digest,
-          ...(flags.platform && { platform: flags.platform }),
-          ...(flags.jobs !== undefined && { jobs: flags.jobs }),
         })
         display.end(ended)
         results.push(...ended)
