@@ -26,7 +26,7 @@ interface TransferOptions {
 
 /** A plan whose layers are told while the targets are asked what they have. */
 export interface ToldPlan extends Plan {
-  /** Before this nothing is sent. It rejects when a config can't be read. */
+  /** Ends when they were told: people see them before what becomes of them. It rejects when a config can't be read. */
   readonly told: Promise<void>
 }
 
@@ -48,14 +48,18 @@ export class TargetTransfer {
   #inPlace = new Set<Digest>()
   /** The first thing that went wrong, before the others were stopped because of it. */
   firstError: unknown
+  private readonly context: Context
+  /** Events that wait; undefined when none has to. */
+  #held: CopyEvent[] | undefined
 
   constructor(
     private readonly target: TransferTarget,
     private readonly source: Source,
-    private readonly context: Context,
+    private readonly outer: Context,
     private readonly options: TransferOptions,
     private readonly result: TransferCount,
   ) {
+    this.context = { signal: outer.signal, emit: event => this.#emit(event) }
     this.#limit = new BlobLimit(target.sink, options.jobs)
   }
 
@@ -87,8 +91,7 @@ export class TargetTransfer {
     standing.catch(() => {})
     const passOver = new Set(isEarly ? [plan.root.descriptor.digest] : [])
     this.#inPlace = await findInPlace(sink, plan, passOver, context)
-    await plan.told
-    await this.#putBlobs(plan)
+    await Promise.all([this.#holdEvents(plan.told), this.#putBlobs(plan)])
     const tagged = await standing
     // A registry may know by its tag what it doesn't tell by its digest.
     for (const digest of tagged.values()) if (plan.manifests.has(digest)) this.#inPlace.add(digest)
@@ -229,7 +232,20 @@ export class TargetTransfer {
     }
   }
 
+  /** Blobs are on their way while the layers are still to be told. */
+  async #holdEvents(told: Promise<void>): Promise<void> {
+    const held: CopyEvent[] = []
+    this.#held = held
+    try {
+      await told
+    } finally {
+      this.#held = undefined
+      for (const event of held) this.#emit(event)
+    }
+  }
+
   #emit(event: CopyEvent): void {
-    this.context.emit(event)
+    if (this.#held === undefined) this.outer.emit(event)
+    else this.#held.push(event)
   }
 }
