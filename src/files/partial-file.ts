@@ -139,9 +139,11 @@ class PartialFile {
 
   async fill(): Promise<void> {
     try {
-      if (!(await this.#goOn())) {
+      const present = (await this.file.stat()).size
+      if (!(await this.#goOn(present))) {
         this.content.begun?.(this.path)
-        await this.file.truncate(0)
+        // Of a file that was truncated, ext4 begins to write all bytes to the disk when it is closed.
+        if (present > 0) await this.file.truncate(0)
         await this.#append(this.#digester())
       }
       if (this.options.durable) await this.#onDisk(this.file.sync())
@@ -151,8 +153,7 @@ class PartialFile {
   }
 
   /** Adds what is missing to what is there. @returns false when there is nothing to go on with, or it was wrong */
-  async #goOn(): Promise<boolean> {
-    const present = (await this.file.stat()).size
+  async #goOn(present: number): Promise<boolean> {
     if (present === 0 || present > this.content.expected.size) return false
     const hashed = this.#digester()
     await this.#hash(hashed)
