@@ -63,6 +63,12 @@ const CHANGES = [
     to: "return typeof t === 'string' && !t.includes('<%') ? t : ejs_1.default.render(t, context)",
   },
   {
+    // It is read anew for a command of a plugin that brings an oclif of its own, which there is none of.
+    module: '@oclif/core/lib/command.js',
+    from: 'await config_1.Config.load(opts || require.main?.filename || __dirname)',
+    to: 'opts instanceof config_1.Config ? opts : $&',
+  },
+  {
     // A copy of a command would have all that its help says, which is not read before it is asked for.
     module: '@oclif/core/lib/config/config.js',
     from: '{ ...command, hidden, id: aliasWithDefaultTopicSeparator }',

@@ -11,7 +11,7 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
   const standStill = () => void fail(new Error('there is nothing left to wait for, and it is not done'))
   process.once('beforeExit', standStill)
   try {
-    const plugin = new ProgramPlugin(parts)
+    const plugin = new ProgramPlugin(parts, parameters)
     await plugin.load()
     await run(parameters, { root: parts.root, pjson: parts.pjson, plugins: new Map([[plugin.name, plugin]]) })
   } catch (error) {

@@ -20,7 +20,7 @@ export interface ProgramParts {
   root: string
   /** What package.json has. */
   pjson: Plugin['pjson']
-  outlines: readonly CommandOutline[]
+  outlines(): readonly CommandOutline[]
   loaders: CommandLoaders
 }
 
@@ -30,9 +30,11 @@ export interface ProgramParts {
  */
 export class ProgramPlugin extends Plugin {
   readonly #parts: ProgramParts
+  readonly #parameters: readonly string[]
   #details: Readonly<Record<string, Details>> | undefined
 
-  constructor(parts: ProgramParts) {
+  /** @param parameters of this run: only the commands that they can mean are made */
+  constructor(parts: ProgramParts, parameters: readonly string[]) {
     const { commands: _, ...oclif } = parts.pjson.oclif
     super({
       root: parts.root,
@@ -42,11 +44,12 @@ export class ProgramPlugin extends Plugin {
       ignoreManifest: true,
     })
     this.#parts = parts
+    this.#parameters = parameters
   }
 
   override async load(): Promise<void> {
     await super.load()
-    this.commands = this.#parts.outlines.map(outline => this.#loadable(outline))
+    this.commands = commandsFor(this.#parameters, this.#parts).map(outline => this.#loadable(outline))
   }
 
   override async findCommand(id: string, options: { must: true }): Promise<Command.Class>
@@ -85,4 +88,22 @@ export class ProgramPlugin extends Plugin {
     if (details === undefined) throw new Error(`oclif.manifest.json does not name the command ${id}`)
     return details
   }
+}
+
+/**
+ * The commands that parameters can mean: those that begin with the same word, or all where that isn't clear. oclif makes
+ * lists of all that it is given, which takes longer than most commands take to begin; only help and what is no command
+ * need the others.
+ */
+function commandsFor(parameters: readonly string[], parts: ProgramParts): readonly CommandOutline[] {
+  const [first = ''] = parameters
+  if (first === '--version') return []
+  const outlines = parts.outlines()
+  const word = first.split(':', 1)[0] ?? ''
+  const isMeant = (id: string) => id === word || id.startsWith(`${word}:`)
+  const meant = outlines.filter(({ id, aliases, hiddenAliases }) =>
+    [id, ...aliases, ...hiddenAliases].some(isMeant),
+  )
+  const isForHelp = word === 'help' || parameters.includes('--help')
+  return isForHelp || meant.length === 0 ? outlines : meant
 }
