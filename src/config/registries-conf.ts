@@ -85,8 +85,7 @@ function namesIn(folder: string): string[] {
 
 /** @throws ConfigError `bad-registries-conf` */
 export async function parseRegistriesConf(text: string, from: string): Promise<RegistryRule[]> {
-  // Most systems have the file with nothing but comments and short names in it.
-  if (!/^\s*(?:\[\[?\s*)?registry\b/m.test(text)) return []
+  if (!mayHaveRules(text)) return []
   const fail = (why: string, cause?: unknown) =>
     new ConfigError(`cannot use ${from}: ${why}`, { kind: 'failed', code: 'bad-registries-conf', cause })
   const { parse } = await import('smol-toml')
@@ -99,6 +98,14 @@ export async function parseRegistriesConf(text: string, from: string): Promise<R
   const entries = isObject(document) ? (document.registry ?? []) : []
   if (!Array.isArray(entries)) throw fail('registry is no list')
   return entries.map(entry => readRule(entry, from, fail))
+}
+
+/** Most systems have the file with nothing but comments and short names in it. */
+function mayHaveRules(text: string): boolean {
+  for (let at = text.indexOf('registry'); at >= 0; at = text.indexOf('registry', at + 1)) {
+    if (/^[\s[]*$/.test(text.slice(text.lastIndexOf('\n', at) + 1, at))) return true
+  }
+  return false
 }
 
 function readRule(entry: unknown, from: string, fail: (why: string) => ConfigError): RegistryRule {
