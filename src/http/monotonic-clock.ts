@@ -3,6 +3,5 @@
  * all that Node measures itself by is loaded.
  */
 export function monotonicMs(): number {
-  const [seconds, nanoseconds] = process.hrtime()
-  return seconds * 1000 + nanoseconds / 1e6
+  return process.uptime() * 1000
 }
