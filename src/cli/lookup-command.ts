@@ -2,6 +2,7 @@ import { Flags } from '@oclif/core'
 import {
   type Context,
   createContext,
+  type Locator,
   type OpenedSource,
   openSource,
   type Platform,
@@ -54,12 +55,12 @@ export abstract class LookupCommand extends BaseCommand {
    * @throws RegctlError when it is not there or is no image
    */
   protected async openImage(
-    text: string,
+    named: string | Locator,
     flags: LookupFlags,
     context: Context,
     defaultPlatform?: 'host',
   ): Promise<LookedUp> {
-    const locator = await parseLocator(text, 'registry')
+    const locator = typeof named === 'string' ? await parseLocator(named, 'registry') : named
     const client = await this.openClient(flags)
     try {
       const opened = await openSource(locator, context, {

@@ -1,9 +1,15 @@
-import { Readable } from 'node:stream'
 import type { Chunks } from '../content/chunks.js'
 import { ContentError } from '../content/content-error.js'
 import { readLimited } from '../content/verify.js'
 import { ERROR_BODY_LIMIT_BYTES } from './error-body.js'
+import type { ResponseBody } from './response-body.js'
 import { contentLengthOf, isSuccess, type Send } from './send.js'
+
+/** A body that was read already. It can be read again and again, where a stream is made for each. */
+const NOTHING: ResponseBody = {
+  [Symbol.asyncIterator]: () => ({ next: async () => ({ done: true, value: undefined }) }),
+  destroy: () => {},
+}
 
 /**
  * Reads bodies into memory where that was asked for, and the start of every error's body. It lies below the retries, so
@@ -19,7 +25,7 @@ export function withCollectedBodies(next: Send): Send {
     if (request.method === 'HEAD') {
       // Content-Length is that of the content, which does not come: read to the end, the connection can be used again.
       await readStart(response.body)
-      return { ...response, body: Readable.from([]) }
+      return { ...response, body: NOTHING }
     }
     if (limit === undefined) return response
     const what = `the answer to ${request.operation}`

@@ -1,7 +1,6 @@
 import type { InsecureRegistries } from '../config/insecure-registries.js'
 import { DOCKER_HUB } from '../content/reference.js'
 import type { Context } from '../content/store.js'
-import { Deadline } from '../deadline.js'
 import { InterruptedError, RegctlError } from '../errors.js'
 import { explainNetworkError } from './network-error.js'
 import { RegistryError } from './registry-error.js'
@@ -9,7 +8,6 @@ import type { Retrier } from './retry.js'
 import type { Endpoint } from './send.js'
 
 const HUB_HOST = 'registry-1.docker.io'
-const PROBE_TIMEOUT_MS = 15_000
 const REFUSED_DELAY_MS = 1_000
 
 /** The host, with its port, that a registry's name in references stands for. */
@@ -65,8 +63,7 @@ export class Hosts {
     const operation = `connection to ${registry}`
     for (let attempt = 1; ; attempt++) {
       try {
-        using deadline = new Deadline(PROBE_TIMEOUT_MS, context.signal)
-        const speaksTls = await this.#probe(ping, registry, deadline.signal)
+        const speaksTls = await this.#probe(ping, registry, context.signal)
         return speaksTls ? { registry, base: secure, insecure: true } : plain
       } catch (error) {
         if (context.signal.aborted) throw new InterruptedError(`${operation} was interrupted`, error)

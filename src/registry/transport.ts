@@ -1,7 +1,8 @@
-import { once, setMaxListeners } from 'node:events'
+import { setMaxListeners } from 'node:events'
 import type { LookupFunction } from 'node:net'
 import type { ProxyDecision } from '../config/proxies.js'
 import { defaultTrust, type TlsSettings, type Trust } from '../config/trust.js'
+import { Deadline } from '../deadline.js'
 import { systemCodeOf } from '../errors.js'
 import { HttpClient } from '../http/client.js'
 import type { Answer } from '../http/exchange.js'
@@ -43,6 +44,7 @@ interface Demands {
 }
 
 const CONNECT_TIMEOUT_MS = 15_000
+const PROBE_TIMEOUT_MS = 15_000
 /** How long a server that closes connections is listened to for the reason. */
 const ALERT_TIMEOUT_MS = 1_000
 const CLOSED = new Set(['ECONNRESET', 'EPIPE', 'HTTP_CLOSED'])
@@ -115,15 +117,22 @@ export class Transport implements AsyncDisposable {
     // A registry on this machine mostly speaks HTTP. That is seen without the certificates of the system and OpenSSL.
     const isNear = isLoopback(url.hostname) && this.#options.proxyFor(url) === undefined
     if (isNear && (await answersInClearText(url, this.#lookup(false), signal))) return false
+    using deadline = new Deadline(PROBE_TIMEOUT_MS, signal)
     const tls = await this.#trust.settingsFor(registry, true)
     const demands = { verify: false, guarded: false, tls }
     const clock = new StallClock(this.#stallTimeoutMs)
     try {
-      const sent = { method: 'GET', signal, headers: {}, body: undefined, closes: false } as const
+      const sent = {
+        method: 'GET',
+        signal: deadline.signal,
+        headers: {},
+        body: undefined,
+        closes: false,
+      } as const
       drain((await this.#exchange(url, demands, clock, clock.answerLimitMs(0), sent)).body)
       return true
     } catch (error) {
-      throw await this.#explained(error, url, demands, signal)
+      throw await this.#explained(error, url, demands, deadline.signal)
     }
   }
 
@@ -242,14 +251,11 @@ async function withRoom<T>(room: WeightedLimit, clock: StallClock, send: () => P
 
 /** Whoever waits for room does not listen to the signal. */
 async function unlessAborted<T>(answering: Promise<T>, signal: AbortSignal): Promise<T> {
-  const settled = new AbortController()
-  const aborted = once(signal, 'abort', { signal: settled.signal })
-  answering.catch(() => {})
-  aborted.catch(() => {})
-  try {
-    signal.throwIfAborted()
-    return await Promise.race([answering, aborted.then(() => Promise.reject(signal.reason))])
-  } finally {
-    settled.abort()
-  }
+  return await new Promise<T>((resolve, reject) => {
+    const abort = () => reject(signal.reason)
+    const settled = () => signal.removeEventListener('abort', abort)
+    signal.addEventListener('abort', abort)
+    answering.then(resolve, reject).finally(settled)
+    if (signal.aborted) abort()
+  })
 }

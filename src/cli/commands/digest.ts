@@ -50,7 +50,7 @@ export default class Digest extends LookupCommand {
     const context = this.createContext()
     const locator = await parseLocator(text, 'registry')
     if (locator.kind === 'registry') {
-      await using image = await this.openImage(text, flags, context)
+      await using image = await this.openImage(locator, flags, context)
       return await describeRoot(image, context)
     }
     const { compression, format } = flags
