@@ -1,5 +1,6 @@
 // The public API: everything that the command line uses, and what a program needs to do the same.
 export { openArchive, openArchiveStream } from './archive/open-archive.js'
+export { standardInput } from './archive/pipe-stream.js'
 export type { LayerCompression } from './compression/layer-compression.js'
 export { type DockerSettings, readDockerSettings } from './config/docker-settings.js'
 export { proxiesFrom } from './config/proxies.js'

@@ -1,6 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { decompress } from '../compression/decompress.js'
+import { generatedStream } from '../compression/generated-stream.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { InterruptedError, messageOf, systemCodeOf } from '../errors.js'
 import type { FileSet } from '../tar/file-set.js'
@@ -9,8 +10,8 @@ import { indexTar } from '../tar/tar-index.js'
 import { ArchiveError } from './archive-error.js'
 import { HEAD_LENGTH, requireTar } from './describe.js'
 import { openFolder } from './open-folder.js'
-import { peek } from './peek.js'
 import { type SpoolOptions, spoolTar } from './spool.js'
+import { StreamSource } from './stream-source.js'
 
 /** How an archive is opened. */
 export interface ArchiveOptions extends SpoolOptions {
@@ -68,15 +69,17 @@ export async function openArchiveStream(
   // The error reaches whoever reads; an input that nobody reads yet must not bring the process down.
   input.on('error', () => {})
   try {
-    const compressed = await peek(input, HEAD_LENGTH)
-    const compression = sniffCompression(compressed.head)
+    const source = new StreamSource(input)
+    const head = await source.peek(HEAD_LENGTH)
+    const compression = sniffCompression(head)
     if (compression === 'none') {
-      requireTar(compressed.head, label, undefined)
-      return await spoolTar(compressed.whole, label, options)
+      requireTar(head, label, undefined)
+      return await spoolTar(source, label, options)
     }
-    const plain = await peek(decompress(compressed.whole, compression, { what: label }), HEAD_LENGTH)
-    requireTar(plain.head, label, compression)
-    return await spoolTar(plain.whole, label, options)
+    const compressed = generatedStream(source.rest(), input)
+    const plain = new StreamSource(decompress(compressed, compression, { what: label }))
+    requireTar(await plain.peek(HEAD_LENGTH), label, compression)
+    return await spoolTar(plain, label, options)
   } catch (error) {
     input.destroy()
     throw interruptedOr(error, signal)

@@ -5,6 +5,7 @@ import { generatedStream } from '../compression/generated-stream.js'
 import { gzipPieces } from '../compression/gzip.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { type Digest, Digester } from '../content/digest.js'
+import type { RandomAccess } from '../content/random-access.js'
 import type { ArrivedFile, SpooledFile } from '../content/spooled-file.js'
 import type { FileSet } from '../tar/file-set.js'
 import { isZeroBlock, looksLikeTar } from '../tar/header.js'
@@ -13,7 +14,7 @@ import { MemberFileSet } from '../tar/member-file-set.js'
 import { MemberTable } from '../tar/member-table.js'
 import { endsInside, readMembers, type TarMember } from '../tar/tar-reader.js'
 import { SpoolFile, type SpoolRange } from './spool-file.js'
-import { StreamSource } from './stream-source.js'
+import type { StreamSource } from './stream-source.js'
 
 /** How a stream is spooled. */
 export interface SpoolOptions {
@@ -40,20 +41,23 @@ interface SpooledContent {
 const HEAD_LENGTH = 512
 
 /**
- * Reads a plain tar from a stream, once, to its end, and keeps its regular files in a temporary file. Members that are
+ * Reads a plain tar as it comes, once, to its end, and keeps its regular files in a temporary file. Members that are
  * plain tars themselves, which is what the layers of a docker-archive are, go into it gzip-compressed as they pass, so
  * that the disk never holds them raw; whatever they are compressed to is the same as from a file (rule R187).
  *
- * @param input is read to its end; when this throws, the caller destroys it
+ * @param source is read to its end
  * @returns the files, whose entries have `spooled`; disposing them removes the temporary file
- * @throws TarError as {@link readMembers}, ArchiveError `spool-failed`, and what the input throws
+ * @throws TarError as {@link readMembers}, ArchiveError `spool-failed`, and what the source throws
  */
-export async function spoolTar(input: Readable, label: string, options: SpoolOptions = {}): Promise<FileSet> {
+export async function spoolTar(
+  source: StreamSource,
+  label: string,
+  options: SpoolOptions = {},
+): Promise<FileSet> {
   const spool = await SpoolFile.create(options.spoolDirectory)
   using _threads = DeflateThreads.keep()
   try {
     const table = new MemberTable<SpooledContent>(label, async (one, other) => one.digest === other.digest)
-    const source = new StreamSource(input)
     const writer = new MemberWriter(spool, source, label, options)
     for await (const member of readMembers(source, label)) {
       if (member.type !== 'file') table.add(member.name, { type: member.type, linkName: member.linkName })
@@ -101,9 +105,11 @@ class MemberWriter {
       return { digest: raw.digest(), size: 0, range: { offset, size: 0 }, unreadable }
     }
     const isTar = await this.#isPlainTar(member)
-    const bytes = this.#bytes(member)
     const stored = new Digester()
-    for await (const piece of isTar ? gzipPieces(bytes, raw, this.#gzip) : hashed(bytes, raw)) {
+    const pieces = isTar
+      ? gzipPieces(this.#inOrder(member), raw, this.#gzip)
+      : hashed(this.#bytes(member), raw)
+    for await (const piece of pieces) {
       const appended = this.#spool.append(piece)
       if (isTar) stored.update(piece)
       await appended
@@ -121,6 +127,16 @@ class MemberWriter {
     if (member.sparse !== undefined || member.storedSize < HEAD_LENGTH) return false
     const head = await this.#source.peek(HEAD_LENGTH)
     return sniffCompression(head) === 'none' && (looksLikeTar(head) || isZeroBlock(head))
+  }
+
+  /** A member's bytes, for one who asks for them in their order. */
+  #inOrder({ name, storedSize }: TarMember): RandomAccess {
+    return {
+      size: storedSize,
+      readInto: async into => {
+        if ((await this.#source.readInto(into)) < into.length) throw endsInside(this.#label, name)
+      },
+    }
   }
 
   #bytes(member: TarMember): AsyncIterable<Buffer> {

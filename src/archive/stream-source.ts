@@ -1,14 +1,21 @@
 import type { Readable } from 'node:stream'
 import type { ByteSource } from '../tar/tar-reader.js'
+import { PipeStream } from './pipe-stream.js'
+
+const CHUNK_BYTES = 64 * 1024
 
 /** Reads a tar from a stream, once and in order. */
 export class StreamSource implements ByteSource {
   position = 0
+  readonly #pipe: PipeStream | undefined
   readonly #chunks: AsyncIterator<Buffer>
   #buffered: Buffer = Buffer.alloc(0)
 
   constructor(input: Readable) {
-    this.#chunks = (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+    this.#pipe = input instanceof PipeStream ? input : undefined
+    this.#chunks = this.#pipe
+      ? chunksOf(this.#pipe)
+      : (input as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
   }
 
   async read(length: number): Promise<Uint8Array> {
@@ -41,6 +48,24 @@ export class StreamSource implements ByteSource {
     }
   }
 
+  /** The next bytes into memory that is there already; returns how many there were, fewer only at the end. */
+  async readInto(into: Uint8Array): Promise<number> {
+    let filled = 0
+    while (filled < into.length) {
+      const rest = into.subarray(filled)
+      const isDirect = this.#pipe !== undefined && this.#buffered.length === 0
+      const count = isDirect ? await this.#fill(rest) : await this.#copyNext(rest)
+      if (count === 0) break
+      filled += count
+    }
+    return filled
+  }
+
+  /** All that is left, as it comes. */
+  async *rest(): AsyncGenerator<Buffer> {
+    yield* this.take(Number.POSITIVE_INFINITY)
+  }
+
   async skip(length: number): Promise<number> {
     let skipped = 0
     while (skipped < length) {
@@ -54,6 +79,18 @@ export class StreamSource implements ByteSource {
   /** Reads to the end, so that whoever produces the stream can check and finish it. */
   async drain(): Promise<void> {
     await this.skip(Number.POSITIVE_INFINITY)
+  }
+
+  async #fill(into: Uint8Array): Promise<number> {
+    const count = (await this.#pipe?.readInto(into)) ?? 0
+    this.position += count
+    return count
+  }
+
+  async #copyNext(into: Uint8Array): Promise<number> {
+    const bytes = await this.#next(into.length)
+    if (bytes !== undefined) into.set(bytes)
+    return bytes?.length ?? 0
   }
 
   async #next(limit: number): Promise<Buffer | undefined> {
@@ -70,5 +107,14 @@ export class StreamSource implements ByteSource {
   #advance(count: number): void {
     this.#buffered = this.#buffered.subarray(count)
     this.position += count
+  }
+}
+
+async function* chunksOf(pipe: PipeStream): AsyncGenerator<Buffer> {
+  for (;;) {
+    const chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES)
+    const count = await pipe.readInto(chunk, 1)
+    if (count === 0) return
+    yield chunk.subarray(0, count)
   }
 }

@@ -58,18 +58,24 @@ export async function* blocksOf<Room extends BlockRoom>(
   yield { ...block, isLast: true }
 }
 
-/** As {@link blocksOf}, read straight into the blocks: no byte is copied on the way. */
+/** As {@link blocksOf}, read straight into the blocks, all bytes once and in their order. */
 export async function* blocksAt<Room extends BlockRoom>(
   input: RandomAccess,
   take: () => Promise<Room>,
 ): AsyncGenerator<DeflateBlock<Room>> {
+  // The room of the block before may have been given back when it is wanted.
+  const dictionary = new Uint8Array(DICTIONARY_SIZE)
   for (let start = 0; start === 0 || start < input.size; start += BLOCK_SIZE) {
     const size = Math.min(BLOCK_SIZE, input.size - start)
-    const dictionarySize = Math.min(DICTIONARY_SIZE, start)
     const room = await take()
-    const into = room.input.subarray(DICTIONARY_SIZE - dictionarySize, DICTIONARY_SIZE + size)
-    // The dictionary is read again: the block before may have been given back.
-    await input.readInto(into, start - dictionarySize)
-    yield { room, dictionarySize, size, isLast: start + size === input.size }
+    await input.readInto(room.input.subarray(DICTIONARY_SIZE, DICTIONARY_SIZE + size), start)
+    room.input.set(dictionary)
+    if (size === BLOCK_SIZE) dictionary.set(room.input.subarray(BLOCK_SIZE))
+    yield {
+      room,
+      dictionarySize: Math.min(DICTIONARY_SIZE, start),
+      size,
+      isLast: start + size === input.size,
+    }
   }
 }

@@ -50,7 +50,8 @@ export function gzipStream(input: Readable, { level }: GzipOptions = {}): Readab
 /**
  * Compresses a file, or what is at hand in chunks, as {@link gzipStream} does, to the same bytes, without the cost of streams.
  *
- * @param input of chunks, at most 1 MiB is read ahead for each block that is on its way; ended early by its owner
+ * @param input is read in its order, each byte once; of chunks, at most 1 MiB is read ahead for each block that is on its
+ * way; ended early by its owner
  * @param plain is given the uncompressed bytes
  * @param tell takes how many bytes have been read
  * @returns pieces of the output, each to be used before the next one is asked for: its memory takes another block then

@@ -6,7 +6,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { writeDockerArchive } from '../support/archive-builder.js'
 import { expectedOf, imagePath, missingImages } from '../support/images.js'
-import { regctlWith, run } from '../support/run.js'
+import { cleanEnvironment, regctlWith, run, START_FILE } from '../support/run.js'
 import { type TemporaryFolder, temporaryFolder } from '../support/temporary-folder.js'
 import { missingTool } from '../support/tools.js'
 import { startRegistry, type TestRegistry } from './test-registry.js'
@@ -65,6 +65,14 @@ describe.skipIf(missingTool('zstd', 'xz', 'bzip2') !== undefined)('push of an ar
       expect((await registry.manifest(repository, 'pipe'))?.digest).toBe(digest)
     },
   )
+
+  it.skipIf(process.platform === 'win32')('gives the same digest through a pipe of the shell', async () => {
+    const script = 'cat "$1" | "$2" "$3" push - "$4"'
+    const parameters = ['-c', script, 'sh', image, process.execPath, START_FILE, `${registry.host}/shell`]
+    const result = await run('sh', parameters, { env: cleanEnvironment(folder.path) })
+    expect(result).toMatchObject({ code: 0, stderr: '' })
+    expect((await registry.manifest('shell', 'latest'))?.digest).toBe(digest)
+  })
 
   it('keeps nothing of a pipe on disk but compressed layers, and nothing afterwards', async () => {
     await using temporary = await temporaryFolder()

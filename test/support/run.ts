@@ -126,4 +126,5 @@ export async function regctlWith(
   return await run(process.execPath, [START_FILE, ...parameters], { ...options, env })
 }
 
-const START_FILE = fileURLToPath(new URL('../../bin/run.js', import.meta.url))
+/** The built command. */
+export const START_FILE = fileURLToPath(new URL('../../bin/run.js', import.meta.url))

@@ -15,6 +15,7 @@ import {
   push,
   pushAhead,
   RegctlError,
+  standardInput,
 } from '../../index.js'
 import { BaseCommand, commonFlags, progressFlags, registryFlags } from '../base-command.js'
 import { writeDigestFile } from '../digest-file.js'
@@ -133,9 +134,9 @@ that comes through standard input, layers are sent while the rest still comes.`
     const isPiped = locator.kind === 'stdio' && !flags.all
     await using ahead = isPiped ? pushAhead(references, client, context, selection) : undefined
     await using file = await openImageFile(locator, context, {
-      // Node makes the stream when it is asked for.
+      // The stream is made when it is asked for.
       get stdin() {
-        return process.stdin
+        return standardInput()
       },
       arrived: ahead?.arrived,
       trustConfig: flags['trust-config'],
