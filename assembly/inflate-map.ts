@@ -42,9 +42,11 @@ const INPUT_STEP: usize = INPUT_SIZE + LEFT_SIZE + 64
 /** What is decompressed goes to one of several places, so that one can be filled while others are emptied. */
 export const OUTPUTS: usize = 3
 export const OUTPUT_SIZE: usize = 512 * 1024
-const OUTPUT: usize = INPUT + INPUTS * INPUT_STEP + WINDOW_SIZE
-/** The last match may go so far beyond an output's end, and copying in large pieces a little further. */
-const OUTPUT_MARGIN: usize = 512
+/** Where writing past the system's cache wants memory to begin, on every system. */
+const PAGE_SIZE: usize = 4096
+const OUTPUT: usize = (INPUT + INPUTS * INPUT_STEP + WINDOW_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)
+/** The last match may go beyond an output's end, and copying in large pieces a little further. */
+const OUTPUT_MARGIN: usize = PAGE_SIZE
 /** From one output to the next; each has the window before it. */
 const OUTPUT_STEP: usize = WINDOW_SIZE + OUTPUT_SIZE + OUTPUT_MARGIN
 

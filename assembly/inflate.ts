@@ -27,6 +27,7 @@ export { inputAt, output, outputAt, useInput }
 export const inputs: usize = INPUTS
 export const inputSize: usize = INPUT_SIZE
 export const outputs: usize = OUTPUTS
+export const outputSize: usize = OUTPUT_SIZE
 
 /** What a call came to. */
 const NEEDS_INPUT: i32 = 0
@@ -63,8 +64,8 @@ let memberStart: usize = 0
 /** What the last member's bytes should have as CRC-32. */
 export let checksum: u32 = 0
 
-/** Begins with another stream, and with the first output. */
-export function start(): void {
+/** Begins with another stream, and with the first output, of which so many bytes are used. */
+export function start(first: usize): void {
   startInput()
   startHeader()
   phase = HEADER
@@ -72,18 +73,18 @@ export function start(): void {
   setOutput(place)
   lowest = place
   memberStart = place
-  outputLimit = place + OUTPUT_SIZE
+  outputLimit = place + first
 }
 
-/** Goes on in another output. */
+/** Goes on in another output, which begins with what went beyond the end of the one before. */
 export function useOutput(index: usize): void {
-  const place = outputAt(index)
+  const place = outputAt(index) + (output - outputLimit)
   const size = min(output - lowest, WINDOW_SIZE)
   memory.copy(place - size, output - size, size)
   memberStart += place - output
   lowest = place - size
   setOutput(place)
-  outputLimit = place + OUTPUT_SIZE
+  outputLimit = outputAt(index) + OUTPUT_SIZE
 }
 
 /** Of a part: the next one comes. */

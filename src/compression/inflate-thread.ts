@@ -13,6 +13,7 @@ interface InflateExports {
   inputs: { value: number }
   inputSize: { value: number }
   outputs: { value: number }
+  outputSize: { value: number }
   inputAt(index: number): number
   outputAt(index: number): number
 }
@@ -34,16 +35,17 @@ const { memory, module } = workerData
 const inflater = new WebAssembly.Instance(module, { env: { memory } }).exports
 const bytes = Buffer.from(memory.buffer)
 const REASONS = ['', 'header', 'block type', 'stored block', 'codes', 'symbol', 'distance', 'size']
-let inputs, isLast, used, output, free, start, crc, isDelivered, isRunning = false
+let inputs, isLast, used, output, end, free, start, crc, isDelivered, isRunning = false
 
-function begin() {
-  inflater.start()
+function begin(first) {
+  inflater.start(first)
   inputs = []
   isLast = false
   used = undefined
   output = 0
   free = inflater.outputs.value - 1
   start = inflater.outputAt(0)
+  end = start + first
   crc = 0
   isDelivered = false
   isRunning = true
@@ -51,20 +53,21 @@ function begin() {
 
 /** Takes note of what was made since the last look. */
 function check() {
-  const end = inflater.output.value
-  crc = crc32(bytes.subarray(start, end), crc)
-  start = end
+  const made = inflater.output.value
+  crc = crc32(bytes.subarray(start, made), crc)
+  start = made
 }
 
 function deliver() {
   if (isDelivered) return
   check()
   isDelivered = true
-  const size = start - inflater.outputAt(output)
+  // What goes beyond the end is the beginning of the next one.
+  const size = Math.min(start, end) - inflater.outputAt(output)
   if (size > 0) parentPort.postMessage({ type: 'filled', index: output, size })
 }
 
-function end(reason, detail = '') {
+function stop(reason, detail = '') {
   isRunning = false
   if (reason === 'whole') deliver()
   parentPort.postMessage({ type: 'ended', reason, detail })
@@ -74,7 +77,7 @@ function run() {
   while (isRunning) {
     const status = inflater.inflate()
     if (status === 0) {
-      if (inputs.length === 0 && isLast) return inflater.isBetween() ? end('whole') : end('truncated')
+      if (inputs.length === 0 && isLast) return inflater.isBetween() ? stop('whole') : stop('truncated')
       if (inputs.length === 0) return
       const { index, size } = inputs.shift()
       inflater.useInput(index, size)
@@ -87,18 +90,19 @@ function run() {
       isDelivered = false
       output = (output + 1) % inflater.outputs.value
       inflater.useOutput(output)
-      start = inflater.outputAt(output)
+      start = inflater.output.value
+      end = inflater.outputAt(output) + inflater.outputSize.value
     } else if (status === 2) {
       check()
-      if (crc !== inflater.checksum.value >>> 0) return end('corrupt', 'checksum')
+      if (crc !== inflater.checksum.value >>> 0) return stop('corrupt', 'checksum')
       crc = 0
-    } else if (status === 3) return end('whole')
-    else return end('corrupt', REASONS[-status])
+    } else if (status === 3) return stop('whole')
+    else return stop('corrupt', REASONS[-status])
   }
 }
 
 parentPort.on('message', message => {
-  if (message.type === 'begin') begin()
+  if (message.type === 'begin') begin(message.first)
   else if (message.type === 'input') inputs.push(message)
   else if (message.type === 'last') isLast = true
   else if (message.type === 'free') free++
@@ -142,11 +146,12 @@ export class InflateThread {
    *
    * @param input is copied as it comes
    * @param what for messages: `layer sha256:…`
-   * @returns chunks in the thread's memory
+   * @param first how long the first chunk is to be, if the layer is; at most `CHUNK_BYTES`
+   * @returns chunks in the thread's memory, all but the first and the last of `CHUNK_BYTES`, which begin where a page does
    * @throws CompressionError `corrupt-compression`, `truncated`; what the input throws
    */
-  async *inflate(input: Chunks, what: string): AsyncGenerator<Buffer, void, undefined> {
-    this.#begin()
+  async *inflate(input: Chunks, what: string, first: number): AsyncGenerator<Buffer, void, undefined> {
+    this.#begin(first)
     const feeding = this.#feed(input).catch(error => this.#fail(error))
     try {
       for (;;) {
@@ -181,13 +186,13 @@ export class InflateThread {
     this.#failure ??= { error: ended(undefined) }
   }
 
-  #begin(): void {
+  #begin(first: number): void {
     this.#freeInputs = Array.from({ length: this.#exports.inputs.value }, (_, index) => index)
     this.#filled = []
     this.#ended = undefined
     this.#isLeft = false
     this.#worker.ref()
-    this.#worker.postMessage({ type: 'begin' })
+    this.#worker.postMessage({ type: 'begin', first })
   }
 
   async #feed(input: Chunks): Promise<void> {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import type { Chunks } from '../content/chunks.js'
+import { CHUNK_BYTES, type Chunks } from '../content/chunks.js'
 import { WeightedLimit } from '../limit.js'
 import { InflateThread } from './inflate-thread.js'
 
@@ -17,10 +17,14 @@ let ending: NodeJS.Timeout | undefined
  *
  * @throws as {@link InflateThread.inflate}
  */
-export async function* inflateInThread(input: Chunks, what: string): AsyncGenerator<Buffer, void, undefined> {
+export async function* inflateInThread(
+  input: Chunks,
+  what: string,
+  first = CHUNK_BYTES,
+): AsyncGenerator<Buffer, void, undefined> {
   const { thread, release } = await takeThread()
   try {
-    yield* thread.inflate(input, what)
+    yield* thread.inflate(input, what, first)
   } finally {
     release()
   }

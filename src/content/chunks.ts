@@ -11,7 +11,7 @@ import { type Expected, Verifier } from './verify.js'
 export type Chunks = AsyncIterable<Buffer>
 
 /** Large enough that a call costs little, and small enough to stay in the processor's cache. */
-const CHUNK_BYTES = 512 * 1024
+export const CHUNK_BYTES = 512 * 1024
 
 /** Reads what lies on a disk: one chunk while the one before is worked on, in two pieces of memory. */
 export async function* chunksOf(access: RandomAccess, from = 0): AsyncGenerator<Buffer, void, undefined> {
@@ -42,15 +42,16 @@ export async function* chunksOf(access: RandomAccess, from = 0): AsyncGenerator<
   }
 }
 
-/** The bytes of a blob, also of a source that has streams alone. Throws what {@link Source.openBlob} does. */
+/** The bytes of a blob, as {@link Source.blobChunks} gives them, also of a source that has streams alone. Throws what {@link Source.openBlob} does. */
 export function blobChunksOf(
   source: Pick<Source, 'openBlob' | 'blobChunks'>,
   descriptor: Descriptor,
   context: Context,
   from = 0,
+  cut?: number,
 ): Chunks {
   return (
-    source.blobChunks?.(descriptor, context, from) ??
+    source.blobChunks?.(descriptor, context, from, cut) ??
     chunksOfStream(() => source.openBlob(descriptor, context, from))
   )
 }

@@ -17,8 +17,8 @@ export interface ConvertedLayer {
   compression: StoredCompression
   /** Opens it from a byte offset on. */
   open(from: number, context: Context): Promise<Readable>
-  /** The same from its start, chunk by chunk. Absent where {@link open} does as well. */
-  chunks?(context: Context): Chunks
+  /** The same from its start, chunk by chunk, cut as `Source.blobChunks` says. Absent where {@link open} does as well. */
+  chunks?(context: Context, cut?: number): Chunks
 }
 
 /**

@@ -79,10 +79,10 @@ export class ConvertedSource implements Source {
       : await layer.open(from, context)
   }
 
-  blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
+  blobChunks(descriptor: Descriptor, context: Context, from = 0, cut?: number): Chunks {
     const layer = this.#layers.get(descriptor.digest)
-    if (layer === undefined) return blobChunksOf(this.#base, descriptor, context, from)
-    const chunks = from === 0 ? layer.chunks?.(context) : undefined
+    if (layer === undefined) return blobChunksOf(this.#base, descriptor, context, from, cut)
+    const chunks = from === 0 ? layer.chunks?.(context, cut) : undefined
     return chunks ?? blobChunksOf({ openBlob: () => layer.open(from, context) }, descriptor, context, from)
   }
 

@@ -43,7 +43,7 @@ export async function lateLayer(
     digest: diffID,
     size,
     compression: 'none',
-    chunks: reading => inflate(source, layer, reading, what),
+    chunks: (reading, cut) => inflate(source, layer, reading, what, cut),
     open: async (from, reading) => {
       const plain = decompress(await source.openBlob(layer, reading), 'gzip', { what })
       return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
@@ -62,8 +62,8 @@ async function readSize(source: Source, layer: Descriptor, context: Context): Pr
   return (await buffer(await source.openBlob(layer, context, layer.size - SIZE_BYTES))).readUInt32LE()
 }
 
-function inflate(source: Source, layer: Descriptor, context: Context, what: string): Chunks {
+function inflate(source: Source, layer: Descriptor, context: Context, what: string, cut?: number): Chunks {
   const stored = blobChunksOf(source, layer, context)
-  if (layer.size >= WORTH_A_THREAD_BYTES) return inflateInThread(stored, what)
+  if (layer.size >= WORTH_A_THREAD_BYTES) return inflateInThread(stored, what, cut)
   return decompress(Readable.from(stored, { objectMode: false }), 'gzip', { what })
 }

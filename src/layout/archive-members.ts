@@ -4,8 +4,7 @@ import { Readable, type Writable } from 'node:stream'
 import { type Chunks, verifyChunks } from '../content/chunks.js'
 import type { Context } from '../content/store.js'
 import { type Expected, Verifier } from '../content/verify.js'
-import { EarlySync } from '../files/early-sync.js'
-import { writeAt } from '../files/write-at.js'
+import { LargeFile, type LargeFileOptions } from '../files/large-file.js'
 import { WeightedLimit } from '../limit.js'
 import { encodeHeaders, paddingOf } from '../tar/header-encode.js'
 import { TarError } from '../tar/tar-error.js'
@@ -17,8 +16,12 @@ export interface ArchiveMember {
   name: string
   /** In bytes. */
   size: number
-  /** Opens the content. Each piece is written before the next one is asked for. */
-  open(): Promise<Chunks>
+  /**
+   * Opens the content. Each piece is written before the next one is asked for.
+   *
+   * @param cut where the first chunk should end, see `Source.blobChunks`
+   */
+  open(cut?: number): Promise<Chunks>
   /** What the content has to be checked against, with a name for messages; undefined where it is known to be right. */
   check?: { expected: Expected; what: string } | undefined
 }
@@ -79,34 +82,34 @@ export async function streamMembers(
 
 /**
  * Writes the same bytes as {@link streamMembers} to an empty file: since the size of each member is known, so is its
- * place, and several are written at once. Waits until they are on the disk, unless nobody needs that.
+ * place, and several are written at once.
  *
  * @throws as {@link streamMembers}; nobody writes to the file any more by then
  */
 export async function writeMembers(
-  file: FileHandle,
+  handle: FileHandle,
   members: readonly ArchiveMember[],
   outer: Context,
-  { durable = true } = {},
+  options: LargeFileOptions,
 ): Promise<void> {
   const stop = new AbortController()
   const context = { ...outer, signal: AbortSignal.any([outer.signal, stop.signal]) }
   const limit = new WeightedLimit({ count: MEMBERS_AT_ONCE })
-  const disk = durable ? new EarlySync(file) : undefined
   const { placed, end } = place(members)
+  // What is not written between members and at the end is zeros.
+  await handle.truncate(end + END_BYTES)
+  const file = await LargeFile.of(handle, options)
   // The largest first: none is left to be waited for alone at the end.
   placed.sort((a, b) => b.member.size - a.member.size)
-  const writing = placed.map(each => limit.run(1, () => writeMember(file, each, disk, context)))
+  const writing = placed.map(each => limit.run(1, () => writeMember(file, each, context)))
   try {
     await Promise.all(writing)
   } finally {
     stop.abort()
     await Promise.allSettled(writing)
-    await disk?.settle()
+    await file.settle()
   }
-  // What was not written between members and at the end is zeros.
-  await file.truncate(end + END_BYTES)
-  await disk?.end()
+  await file.end()
 }
 
 /** A member with its header and the offset of that in the archive. */
@@ -129,24 +132,24 @@ function place(members: readonly ArchiveMember[]): { placed: PlacedMember[]; end
 }
 
 async function writeMember(
-  file: FileHandle,
+  file: LargeFile,
   { member: { name, size, open, check }, header, position }: PlacedMember,
-  disk: EarlySync | undefined,
   context: Context,
 ): Promise<void> {
   checkSignal(context)
-  await writeAt(file, header, position)
+  await file.write(header, position)
   const start = position + header.length
+  const run = file.run(start, size)
   const verifier = check && new Verifier(check.expected, check.what)
   let written = 0
-  for await (const chunk of untilInterrupted(await open(), context)) {
+  for await (const chunk of untilInterrupted(await open(file.cutAt(start)), context)) {
     if (written + chunk.length > size) {
       // Its own check says more of it.
       verifier?.update(chunk)
       throw otherSize(name, size, `at least ${written + chunk.length}`)
     }
     // While the disk is at work, the chunk is hashed.
-    const writing = writeAt(file, chunk, start + written)
+    const writing = run.write(chunk)
     writing.catch(() => {})
     try {
       verifier?.update(chunk)
@@ -155,8 +158,8 @@ async function writeMember(
       await writing
     }
     written += chunk.length
-    disk?.wrote(chunk.length)
   }
+  await run.end()
   verifier?.end()
   if (written !== size) throw otherSize(name, size, `${written}`)
 }

@@ -31,7 +31,7 @@ export async function writeArchive(
     () => false,
   )
   try {
-    await writeMembers(file, members, context, { durable })
+    await writeMembers(file, members, context, { path: incomplete, durable })
   } finally {
     await file.close()
   }

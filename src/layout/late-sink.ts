@@ -57,7 +57,7 @@ export function lateMembers(blobs: LateBlobs, context: Context): ArchiveMember[]
     return {
       name: blobPath(descriptor.digest),
       size: descriptor.size,
-      open: async () => blobChunksOf(origin, descriptor, context),
+      open: async cut => blobChunksOf(origin, descriptor, context, 0, cut),
       check: isRight ? undefined : { expected: descriptor, what },
     }
   })

@@ -1,0 +1,30 @@
+/** One of so many writes is taken for what the disk can do: the others may have waited for the processor, or for each other. */
+const SAMPLE = 64
+/** A disk that takes less is slow. */
+const LEAST_BYTES_PER_MS = 150_000
+
+/** How fast a disk takes what is written to it. */
+export class DiskRate {
+  readonly #now: () => number
+  #seen = 0
+  #fastest = 0
+  /** Whether it is so slow that bytes are better kept in memory first. It stays so. */
+  isSlow = false
+
+  /** @param now tells milliseconds */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now
+  }
+
+  /** Takes note of a write. @returns what it gave */
+  async measure<T>(bytes: number, write: () => Promise<T>): Promise<T> {
+    const began = this.#now()
+    const written = await write()
+    this.#fastest = Math.max(this.#fastest, bytes / (this.#now() - began))
+    if (++this.#seen < SAMPLE) return written
+    this.isSlow ||= this.#fastest < LEAST_BYTES_PER_MS
+    this.#seen = 0
+    this.#fastest = 0
+    return written
+  }
+}
