@@ -13,6 +13,9 @@ const CLIENT_HELLO = Buffer.from(
   'hex',
 )
 
+/** How each answer of a server begins that speaks HTTP/1 (RFC 9112, section 4). */
+const HTTP = Buffer.from('HTTP/')
+
 /**
  * Whether a server takes TLS for a broken HTTP request. To see that, a handshake is begun by hand: TLS itself need not be
  * loaded, nor any certificate.
@@ -24,12 +27,20 @@ export function answersInClearText(
   lookup: LookupFunction | undefined,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const socket = connect({
-    host: hostnameOf(url.hostname),
-    port: url.port === '' ? 443 : Number(url.port),
-    ...(lookup !== undefined && { lookup }),
-  })
   return new Promise(resolve => {
+    const socket = connect({
+      host: hostnameOf(url.hostname),
+      port: url.port === '' ? 443 : Number(url.port),
+      ...(lookup !== undefined && { lookup }),
+      // As the connections of the client read, and write once they are made: no other part of Node is compiled for it.
+      onread: {
+        buffer: Buffer.alloc(HTTP.length),
+        callback: (_, answer) => {
+          end(Buffer.from(answer).equals(HTTP))
+          return true
+        },
+      },
+    })
     const end = (isClearText: boolean) => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)
@@ -40,11 +51,10 @@ export function answersInClearText(
     const timer = setTimeout(giveUp, PATIENCE_MS)
     signal.addEventListener('abort', giveUp)
     socket
-      .once('data', answer => end(answer.toString('latin1', 0, 5) === 'HTTP/'))
+      .once('connect', () => socket.write(CLIENT_HELLO))
       // One that hangs up without a word need not be waited for.
       .once('close', giveUp)
       .on('error', giveUp)
-      .write(CLIENT_HELLO)
     if (signal.aborted) giveUp()
   })
 }
