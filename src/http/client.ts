@@ -1,4 +1,5 @@
 import { setMaxListeners } from 'node:events'
+import type { Socket } from 'node:net'
 import { Connection } from './connection.js'
 import type { Answer, OutgoingRequest } from './exchange.js'
 import { HttpError } from './http-error.js'
@@ -17,6 +18,9 @@ export class HttpClient implements Disposable {
   readonly #open = new Set<Connection>()
   readonly #sessions: TlsSessions = new Map()
   readonly #closing = new AbortController()
+  #isClosed = false
+  /** How many connections are being made. */
+  #making = 0
 
   /** @param connectTimeoutMs how long it may take to connect, TLS handshake included */
   constructor({ connectTimeoutMs }: { connectTimeoutMs: number }) {
@@ -42,8 +46,10 @@ export class HttpClient implements Disposable {
 
   /** Closes every connection at once, those as well that are not made yet. */
   [Symbol.dispose](): void {
-    const disposed = new HttpError('HTTP_DISPOSED', 'the client was closed')
-    this.#closing.abort(disposed)
+    const disposed = closedError()
+    this.#isClosed = true
+    // An abort that nobody waits for would take longer than all the rest.
+    if (this.#making > 0) this.#closing.abort(disposed)
     for (const connection of this.#open) connection.destroy(disposed)
   }
 
@@ -58,9 +64,7 @@ export class HttpClient implements Disposable {
 
   async #connect(destination: Destination, signal: AbortSignal): Promise<Connection> {
     const connection = new Connection()
-    const options = { timeoutMs: this.#connectTimeoutMs, signals: [signal, this.#closing.signal] }
-    const socket = await openSocket(destination, connection.reader, options, this.#sessions)
-    connection.attach(socket)
+    connection.attach(await this.#openSocket(destination, connection, signal))
     const idle = this.#idle.get(destination.key) ?? []
     this.#idle.set(destination.key, idle)
     this.#open.add(connection)
@@ -72,4 +76,19 @@ export class HttpClient implements Disposable {
     }
     return connection
   }
+
+  async #openSocket(destination: Destination, { reader }: Connection, signal: AbortSignal): Promise<Socket> {
+    if (this.#isClosed) throw closedError()
+    const options = { timeoutMs: this.#connectTimeoutMs, signals: [signal, this.#closing.signal] }
+    this.#making++
+    try {
+      return await openSocket(destination, reader, options, this.#sessions)
+    } finally {
+      this.#making--
+    }
+  }
+}
+
+function closedError(): HttpError {
+  return new HttpError('HTTP_DISPOSED', 'the client was closed')
 }
