@@ -71,11 +71,8 @@ const CHUNKS = {
       cli/progress/notice
       config/config-files config/docker-settings config/insecure-registries config/ip-version config/proxies
       config/registries-conf config/routes config/trust
-      content/chunks content/content-error content/context content/digest content/json-depth content/manifest
-      content/media-types content/printable content/reference
-      credentials/containers-auth credentials/credential-lookup credentials/docker-config credentials/lookup-places
-      credentials/store-place
-      deadline errors files/cache-folder limit
+      content/chunks content/content-error content/context content/digest content/media-types content/printable content/reference
+      errors files/cache-folder limit
       http/client http/connecting http/connection http/exchange http/framing http/head http/http-error http/outgoing-body
       http/incoming-body http/last-words http/monotonic-clock http/response-parser http/slab http/socket http/stall-clock
       lookup/describe-root open/location open/open-source

@@ -127,14 +127,23 @@ export abstract class BaseCommand extends Command {
     return this.#keychain
   }
 
-  /** The places where logins are looked up, after those of the flags. */
+  /** The places where logins are looked up, after those of the flags. Most registries never ask for one. */
   protected createCredentials(flags?: { username: string; password: string }): CredentialChain {
-    return createCredentialLookup({
-      flags,
-      environment: process.env,
-      openKeychain: this.openKeychain,
-      warn: message => this.warnUser(message),
-    })
+    let made: CredentialChain | undefined
+    const chain = () => {
+      made ??= createCredentialLookup({
+        flags,
+        environment: process.env,
+        openKeychain: this.openKeychain,
+        warn: message => this.warnUser(message),
+      })
+      return made
+    }
+    return {
+      find: async (...asked) => await chain().find(...asked),
+      explain: async (...asked) => await chain().explain(...asked),
+      list: async () => await chain().list(),
+    }
   }
 
   /** A client with the credentials and settings of the flags. The caller disposes it. */

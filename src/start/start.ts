@@ -49,9 +49,10 @@ function codeFolder(): string | undefined {
 /** V8 refuses what was compiled under other flags. */
 function flagsKey(): string {
   const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ').trim()
+  if (flags === '') return ''
   let hash = 0
   for (const character of flags) hash = (Math.imul(hash, 31) + (character.codePointAt(0) ?? 0)) >>> 0
-  return flags === '' ? '' : `-${hash.toString(16)}`
+  return `-${hash.toString(16)}`
 }
 
 /** Verbs are such words; a reference or path never becomes the name of a file. */
