@@ -58,12 +58,20 @@ function regctl(compiled) {
     import { main } from '${compiled}/cli/main.js'
     import pjson from '${root}package.json'
     const loaders = { ${loaders.join(',\n')} }
+    const longNames = ${JSON.stringify(longNames())}
     const outlines = () => JSON.parse(${JSON.stringify(JSON.stringify(outlines()))})
     export const run = (parameters, root) =>
-      main(parameters, { root, pjson, outlines, loaders })`
+      main(parameters, { root, pjson, outlines, longNames, loaders })`
 }
 
-/** What each start has to know of each command: see CommandOutline. */
+/** The names and aliases of commands that have several words. */
+function longNames() {
+  return outlines()
+    .flatMap(({ id, aliases, hiddenAliases }) => [id, ...aliases, ...hiddenAliases])
+    .filter(name => name.includes(':'))
+}
+
+/** What finding a command takes: see CommandOutline. */
 function outlines() {
   const { commands } = JSON.parse(readFileSync(`${root}oclif.manifest.json`, 'utf8'))
   return Object.values(commands).map(

@@ -5,14 +5,19 @@ import { relative } from 'node:path'
  * commands can reach it. What V8 has to read at a start grows with the files that are loaded, though little of them is run.
  */
 const CHUNKS = {
-  /** Each start, until the command runs. */
+  /** Each start. */
   start: {
     oclif: `
-      args cache command config/config config/index config/plugin config/plugin-loader config/util flags help/util index
-      logger main parser/index parser/parse parser/validate performance settings util/aggregate-flags util/fs util/ids
-      util/os util/util`,
+      args cache command config/config config/index config/util flags help/util index logger parser/index parser/parse
+      parser/validate performance settings util/aggregate-flags util/ids util/util`,
     packages: ['@oclif/core/package.json'],
-    own: 'cli/main cli/program-plugin',
+    own: 'cli/main cli/named-command',
+  },
+  /** Where oclif has to find out what is meant. */
+  find: {
+    oclif: 'config/plugin config/plugin-loader main util/fs util/os',
+    packages: [],
+    own: '',
   },
   /** Help, and what oclif shows otherwise. */
   help: {

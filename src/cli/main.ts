@@ -1,5 +1,5 @@
-import { run } from '@oclif/core'
-import { type ProgramParts, ProgramPlugin } from './program-plugin.js'
+import { findNamedCommand, runNamedCommand } from './named-command.js'
+import type { ProgramParts } from './program-parts.js'
 
 /**
  * Runs the command line and sets the process's exit code.
@@ -11,9 +11,13 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
   const standStill = () => void fail(new Error('there is nothing left to wait for, and it is not done'))
   process.once('beforeExit', standStill)
   try {
-    const plugin = new ProgramPlugin(parts, parameters)
-    await plugin.load()
-    await run(parameters, { root: parts.root, pjson: parts.pjson, plugins: new Map([[plugin.name, plugin]]) })
+    const named = findNamedCommand(parameters, parts)
+    if (named === undefined) {
+      const { runByOclif } = await import('./program-plugin.js')
+      await runByOclif(parameters, parts)
+    } else {
+      await runNamedCommand(named, parts)
+    }
   } catch (error) {
     const exit = (error as { oclif?: { exit?: number } }).oclif?.exit
     // Help and version end the run by an error that is none.

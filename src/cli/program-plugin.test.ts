@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { type CommandOutline, ProgramPlugin } from './program-plugin.js'
+import type { CommandOutline } from './program-parts.js'
+import { ProgramPlugin } from './program-plugin.js'
 
 const outline = (id: string, aliases: string[] = [], hiddenAliases: string[] = []): CommandOutline => {
   return { id, aliases, hiddenAliases, args: {}, hidden: false }
@@ -18,6 +19,7 @@ async function commandsFor(...parameters: string[]): Promise<string[]> {
     root: fileURLToPath(new URL('../..', import.meta.url)),
     pjson,
     outlines: () => OUTLINES,
+    longNames: [],
     loaders: {},
   }
   const plugin = new ProgramPlugin(parts, parameters)

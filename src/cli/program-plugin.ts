@@ -1,27 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Command, Plugin } from '@oclif/core'
-
-/** The commands by their ids, `auth:list`; each file is loaded only to run its command. */
-export type CommandLoaders = Readonly<Record<string, () => Promise<{ default: Command.Class }>>>
+import { type Command, Plugin, run } from '@oclif/core'
+import type { CommandOutline, ProgramParts } from './program-parts.js'
 
 /** What help alone has to know of a command. It is most of oclif.manifest.json, and read when it is asked for. */
 type Details = Pick<Command.Cached, 'description' | 'examples' | 'flags'>
 
-/** What every start has to know of a command, from oclif.manifest.json. */
-export type CommandOutline = Pick<
-  Command.Cached,
-  'aliases' | 'args' | 'hidden' | 'hiddenAliases' | 'id' | 'pluginName' | 'pluginType' | 'strict' | 'summary'
->
-
-/** What the program is made of. */
-export interface ProgramParts {
-  /** The folder of package.json and oclif.manifest.json, absolute. */
-  root: string
-  /** What package.json has. */
-  pjson: Plugin['pjson']
-  outlines(): readonly CommandOutline[]
-  loaders: CommandLoaders
+/** Has oclif find out what parameters mean, and do it. */
+export async function runByOclif(parameters: string[], parts: ProgramParts): Promise<void> {
+  const plugin = new ProgramPlugin(parts, parameters)
+  await plugin.load()
+  await run(parameters, { root: parts.root, pjson: parts.pjson, plugins: new Map([[plugin.name, plugin]]) })
 }
 
 /**

@@ -213,7 +213,7 @@ it('ends a run that has nothing left to wait for and is not done by an error, an
     }
     const pjson = JSON.parse(readFileSync('package.json', 'utf8'))
     const loaders = { tags: async () => ({ default: Waiting }) }
-    void main(['tags', 'a'], { root: process.cwd(), pjson, outlines: () => [{ id: 'tags', aliases: [], hiddenAliases: [], args: { repository: {} } }], loaders })`
+    void main(['tags', 'a'], { root: process.cwd(), pjson, longNames: [], loaders })`
   const { code, stderr } = await run(process.execPath, ['--input-type=module', '-e', script], { cwd: ROOT })
   expect(stderr).toContain('unexpected: there is nothing left to wait for, and it is not done')
   expect(code).toBe(1)

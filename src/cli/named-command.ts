@@ -1,0 +1,54 @@
+import { Config, type Interfaces } from '@oclif/core'
+import type { CommandLoaders, ProgramParts } from './program-parts.js'
+
+/** A command that the command line names by what it is called, and what follows the name. */
+export interface NamedCommand {
+  id: string
+  load: CommandLoaders[string]
+  parameters: string[]
+}
+
+/**
+ * The command that parameters name beyond doubt. Undefined for aliases, topics, help and what is no command: oclif then finds
+ * out what is meant.
+ */
+export function findNamedCommand(parameters: string[], parts: ProgramParts): NamedCommand | undefined {
+  const [first = '', second = ''] = parameters
+  const long = `${first}:${second}`
+  const [id, words] = parts.longNames.includes(long) ? [long, 2] : [first, 1]
+  const load = Object.hasOwn(parts.loaders, id) ? parts.loaders[id] : undefined
+  // Help tells of all commands.
+  if (load === undefined || id === 'help' || parameters.includes('--help')) return undefined
+  return { id, load, parameters: parameters.slice(words) }
+}
+
+/**
+ * Has oclif run a command as it does by itself once it has found it, which it looks for among all commands, plugins and
+ * settings: that takes longer than most commands take to begin.
+ */
+export async function runNamedCommand(
+  { id, load, parameters }: NamedCommand,
+  { root, pjson }: ProgramParts,
+): Promise<void> {
+  const { default: command } = await load()
+  await Object.assign(command, { id }).run(parameters, new NamedCommandConfig(root, pjson))
+}
+
+/** What a command asks of oclif's settings: what the program is called, and hooks, which there are none of. */
+class NamedCommandConfig extends Config {
+  constructor(root: string, pjson: ProgramParts['pjson']) {
+    super({ root, pjson })
+    this.root = root
+    this.pjson = pjson
+    this.name = pjson.name
+    this.version = pjson.version
+    this.bin = pjson.oclif.bin ?? pjson.name
+    this.userAgent = `${this.name}/${this.version} ${process.platform}-${process.arch} node-${process.version}`
+  }
+
+  override async runHook<T extends keyof Interfaces.Hooks>(): Promise<
+    Interfaces.Hook.Result<Interfaces.Hooks[T]['return']>
+  > {
+    return { failures: [], successes: [] }
+  }
+}
