@@ -34,7 +34,10 @@ export async function runNamedCommand(
   await Object.assign(command, { id }).run(parameters, new NamedCommandConfig(root, pjson))
 }
 
-/** What a command asks of oclif's settings: what the program is called, and hooks, which there are none of. */
+/**
+ * What a command asks of oclif's settings: what the program is called, and hooks, which there are none of. In the bundle a
+ * command takes them as they are.
+ */
 class NamedCommandConfig extends Config {
   constructor(root: string, pjson: ProgramParts['pjson']) {
     super({ root, pjson })

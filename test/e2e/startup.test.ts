@@ -118,12 +118,12 @@ describe('what is loaded', () => {
     return files.map(file => file.replace(/(?:-[\w-]{8})?\.cjs$/, '')).sort()
   }
 
-  it('is one file of the bundle for the version', async () => {
-    expect(await loaded('--version')).toEqual(['regctl', 'rolldown-runtime'])
+  it('is what finds out what is meant, for the version', async () => {
+    expect(await loaded('--version')).toEqual(['find', 'program-plugin', 'regctl', 'rolldown-runtime'])
   })
 
   it('is little more for help', async () => {
-    expect(await loaded('--help')).toEqual(['help', 'regctl', 'rolldown-runtime'])
+    expect(await loaded('--help')).toEqual(['find', 'help', 'program-plugin', 'regctl', 'rolldown-runtime'])
   })
 
   describe('for a question to a registry', () => {
@@ -206,11 +206,8 @@ describe('the packed files', () => {
 it('ends a run that has nothing left to wait for and is not done by an error, and not as if it were', async () => {
   const script = `
     import { readFileSync } from 'node:fs'
-    import { Command } from '@oclif/core'
     import { main } from './dist/cli/main.js'
-    class Waiting extends Command {
-      run = () => new Promise(() => {})
-    }
+    const Waiting = { run: () => new Promise(() => {}) }
     const pjson = JSON.parse(readFileSync('package.json', 'utf8'))
     const loaders = { tags: async () => ({ default: Waiting }) }
     void main(['tags', 'a'], { root: process.cwd(), pjson, longNames: [], loaders })`
