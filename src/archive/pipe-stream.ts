@@ -13,6 +13,7 @@ interface Request {
   filled: number
   /** As many are enough. */
   least: number
+  seen(bytes: Uint8Array): void
   resolve(count: number): void
   reject(error: unknown): void
 }
@@ -57,18 +58,24 @@ export class PipeStream extends Readable {
    * Reads the next bytes. One call at a time, and not when it is read as a stream.
    *
    * @param least how many are enough; all that there is room for if not given
+   * @param seen takes them piece by piece as they come. While it works, whoever fills the pipe does, too: it holds little
    * @returns how many there were; fewer than `least` only at the end
    * @throws what the pipe throws, and what it was destroyed with
    */
-  async readInto(into: Uint8Array, least = into.length): Promise<number> {
+  async readInto(
+    into: Uint8Array,
+    least = into.length,
+    seen: (bytes: Uint8Array) => void = () => {},
+  ): Promise<number> {
     const filled = this.#takeLeft(into)
+    if (filled > 0) seen(into.subarray(0, filled))
     if (filled >= least) return filled
     if (this.#end !== undefined) {
       if ('error' in this.#end) throw this.#end.error
       return filled
     }
     return await new Promise((resolve, reject) => {
-      this.#request = { into, filled, least, resolve, reject }
+      this.#request = { into, filled, least, seen, resolve, reject }
       this.#socket.resume()
     })
   }
@@ -90,11 +97,12 @@ export class PipeStream extends Readable {
   /** @returns whether more is wanted at once */
   #take(count: number, bytes: Uint8Array): boolean {
     const request = this.#request
-    if (bytes.buffer === this.#memory.buffer) {
-      this.#left = this.#memory.subarray(0, count)
-      if (request !== undefined) request.filled += this.#takeLeft(request.into.subarray(request.filled))
-    } else if (request !== undefined) request.filled += count
+    const isOurs = bytes.buffer === this.#memory.buffer
+    if (isOurs) this.#left = this.#memory.subarray(0, count)
     if (request === undefined) return false
+    const start = request.filled
+    request.filled += isOurs ? this.#takeLeft(request.into.subarray(start)) : count
+    request.seen(request.into.subarray(start, request.filled))
     if (request.filled < request.least) return true
     this.#request = undefined
     request.resolve(request.filled)

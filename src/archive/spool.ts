@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
 import { decompress } from '../compression/decompress.js'
+import type { OrderedAccess } from '../compression/deflate-block.js'
 import { DeflateThreads } from '../compression/deflate-threads.js'
 import { generatedStream } from '../compression/generated-stream.js'
 import { gzipPieces } from '../compression/gzip.js'
 import { sniffCompression } from '../compression/sniff.js'
 import { type Digest, Digester } from '../content/digest.js'
-import type { RandomAccess } from '../content/random-access.js'
 import type { ArrivedFile, SpooledFile } from '../content/spooled-file.js'
 import type { FileSet } from '../tar/file-set.js'
 import { isZeroBlock, looksLikeTar } from '../tar/header.js'
@@ -130,11 +130,11 @@ class MemberWriter {
   }
 
   /** A member's bytes, for one who asks for them in their order. */
-  #inOrder({ name, storedSize }: TarMember): RandomAccess {
+  #inOrder({ name, storedSize }: TarMember): OrderedAccess {
     return {
       size: storedSize,
-      readInto: async into => {
-        if ((await this.#source.readInto(into)) < into.length) throw endsInside(this.#label, name)
+      readInto: async (into, _offset, seen) => {
+        if ((await this.#source.readInto(into, seen)) < into.length) throw endsInside(this.#label, name)
       },
     }
   }

@@ -48,13 +48,18 @@ export class StreamSource implements ByteSource {
     }
   }
 
-  /** The next bytes into memory that is there already; returns how many there were, fewer only at the end. */
-  async readInto(into: Uint8Array): Promise<number> {
+  /**
+   * The next bytes into memory that is there already.
+   *
+   * @param seen takes them piece by piece as they come
+   * @returns how many there were, fewer only at the end
+   */
+  async readInto(into: Uint8Array, seen: (bytes: Uint8Array) => void): Promise<number> {
     let filled = 0
     while (filled < into.length) {
       const rest = into.subarray(filled)
       const isDirect = this.#pipe !== undefined && this.#buffered.length === 0
-      const count = isDirect ? await this.#fill(rest) : await this.#copyNext(rest)
+      const count = isDirect ? await this.#fill(rest, seen) : await this.#copyNext(rest, seen)
       if (count === 0) break
       filled += count
     }
@@ -81,16 +86,18 @@ export class StreamSource implements ByteSource {
     await this.skip(Number.POSITIVE_INFINITY)
   }
 
-  async #fill(into: Uint8Array): Promise<number> {
-    const count = (await this.#pipe?.readInto(into)) ?? 0
+  async #fill(into: Uint8Array, seen: (bytes: Uint8Array) => void): Promise<number> {
+    const count = (await this.#pipe?.readInto(into, into.length, seen)) ?? 0
     this.position += count
     return count
   }
 
-  async #copyNext(into: Uint8Array): Promise<number> {
+  async #copyNext(into: Uint8Array, seen: (bytes: Uint8Array) => void): Promise<number> {
     const bytes = await this.#next(into.length)
-    if (bytes !== undefined) into.set(bytes)
-    return bytes?.length ?? 0
+    if (bytes === undefined) return 0
+    into.set(bytes)
+    seen(bytes)
+    return bytes.length
   }
 
   async #next(limit: number): Promise<Buffer | undefined> {

@@ -3,7 +3,6 @@ import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib'
 import type { Digester } from '../content/digest.js'
-import type { RandomAccess } from '../content/random-access.js'
 import {
   BLOCK_SIZE,
   type BlockRoom,
@@ -13,6 +12,7 @@ import {
   type DeflateBlock,
   DICTIONARY_SIZE,
   dictionaryOf,
+  type OrderedAccess,
 } from './deflate-block.js'
 import { type BlockCompressor, DeflateThreads } from './deflate-threads.js'
 import { generatedStream } from './generated-stream.js'
@@ -44,7 +44,7 @@ export interface GzipOptions {
  * await pipeline(gzipStream(createReadStream('layer.tar')), createWriteStream('layer.tar.gz'))
  */
 export function gzipStream(input: Readable, { level }: GzipOptions = {}): Readable {
-  return generatedStream(copies(member(take => blocksOf(input, take), level)), input)
+  return generatedStream(copies(member((take, see) => blocksOf(input, take, see), level)), input)
 }
 
 /**
@@ -57,13 +57,13 @@ export function gzipStream(input: Readable, { level }: GzipOptions = {}): Readab
  * @returns pieces of the output, each to be used before the next one is asked for: its memory takes another block then
  */
 export function gzipPieces(
-  input: RandomAccess | AsyncIterable<Uint8Array>,
+  input: OrderedAccess | AsyncIterable<Uint8Array>,
   plain: Digester,
   { level }: GzipOptions = {},
   tell: (offset: number) => void = () => {},
 ): AsyncGenerator<Uint8Array> {
   return member(
-    take => ('readInto' in input ? blocksAt(input, take) : blocksOf(input, take)),
+    (take, see) => ('readInto' in input ? blocksAt(input, take, see) : blocksOf(input, take, see)),
     level,
     bytes => {
       plain.update(bytes)
@@ -77,9 +77,12 @@ async function* copies(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer
   for await (const piece of pieces) yield Buffer.from(piece)
 }
 
-/** Reads blocks into rooms. */
-type Blocks = <Room extends BlockRoom>(take: () => Promise<Room>) => AsyncIterable<DeflateBlock<Room>>
 type See = (bytes: Uint8Array) => void
+/** Reads blocks into rooms. */
+type Blocks = <Room extends BlockRoom>(
+  take: () => Promise<Room>,
+  see: See,
+) => AsyncIterable<DeflateBlock<Room>>
 
 async function* member(
   blocks: Blocks,
@@ -101,12 +104,13 @@ async function* memberBy<Room extends BlockRoom>(
   const onTheirWay = new Queue<{ room: Room; compressed: Promise<Uint8Array> }>()
   let checksum = 0
   let size = 0
+  const seeing = (bytes: Uint8Array) => {
+    checksum = crc32(bytes, checksum)
+    size += bytes.length
+    see(bytes)
+  }
   const readAll = async () => {
-    for await (const block of blocks(() => rooms.take())) {
-      const bytes = bytesOf(block)
-      checksum = crc32(bytes, checksum)
-      see(bytes)
-      size += block.size
+    for await (const block of blocks(() => rooms.take(), seeing)) {
       const compressed = compressor.compress(block)
       // Whoever waits for it gets the error; when nobody does any more, it must not count as unhandled.
       compressed.catch(() => {})
