@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { minifySync } from 'rolldown/utils'
 import { chunks } from './bundle/chunks.js'
-import { lazyImports, lazyRequires } from './bundle/lazy-loading.js'
+import { eagerModules, lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
 import { trimmedPackages } from './bundle/trimmed-packages.js'
 
@@ -130,7 +130,10 @@ async function bundle(compiled, programs, codeSplitting) {
     comments: false,
   })
   await build.close()
-  return output.map(({ fileName, code }) => ({ fileName, code: inAscii(shortened(lazyImports(code))) }))
+  return output.map(({ fileName, code }) => ({
+    fileName,
+    code: inAscii(shortened(eagerModules(lazyImports(code)))),
+  }))
 }
 
 /** Without what is there for readers, but for the names of functions and classes, which the stacks of errors have. */

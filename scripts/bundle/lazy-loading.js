@@ -34,6 +34,17 @@ export function lazyImports(code) {
   return loadedWhenUsed(code.replace(UNUSED_IMPORT, ''), BUNDLED_IMPORT)
 }
 
+/** What rolldown makes of a CommonJS module: `var require_util = require_rolldown_runtime.__commonJSMin(((exports) => {` */
+const WRAPPED_MODULE = /(\b__commonJSMin\()\(\(([\w$, ]*)\) => \{/g
+
+/**
+ * Has V8 compile CommonJS modules with the file that they are in, whose commands run most of them. It reads an arrow function
+ * within another function whole, and once more when it is called; a function in parentheses only once.
+ */
+export function eagerModules(code) {
+  return code.replace(WRAPPED_MODULE, '$1(function ($2) {')
+}
+
 /** Puts a function in the place of each variable that holds a module. */
 function loadedWhenUsed(code, pattern) {
   const names = []
