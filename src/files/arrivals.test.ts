@@ -77,3 +77,82 @@ it('stops waiting when it is told to', async () => {
   stop.abort(new Error('no more'))
   await expect(reading).rejects.toThrow('no more')
 })
+
+/** Offers some of the bytes; false when nobody takes them. */
+function offer(from: number, to: number) {
+  const taken = { isTaken: false }
+  const offered = arrivals.offer(expected.digest, from, BYTES.subarray(from, to))?.then(() => {
+    taken.isTaken = true
+  })
+  return offered === undefined ? undefined : taken
+}
+
+async function settled(): Promise<void> {
+  await new Promise(setImmediate)
+}
+
+it('gives what is about to come, until the next is asked for', async () => {
+  arrivals.begin(expected.digest, pathOf('a'))
+  expect(offer(0, 4)).toBeUndefined()
+  const reading = read()
+  const first = reading.next()
+  const offered = offer(0, 4)
+  expect(`${(await first).value}`).toBe('some')
+  expect(offered?.isTaken).toBe(false)
+  const second = reading.next()
+  await settled()
+  expect(offered?.isTaken).toBe(true)
+  // That these bytes are in the file as well is nothing new.
+  await write(pathOf('a'), 0, 4)
+  const rest = offer(4, BYTES.length)
+  expect(`${(await second).value}`).toBe(' bytes that come in parts')
+  expect((await reading.next()).done).toBe(true)
+  await settled()
+  expect(rest?.isTaken).toBe(true)
+  expect(offer(0, 4)).toBeUndefined()
+})
+
+it('lets what comes wait for a reader who lags behind, if all before it can be read', async () => {
+  arrivals.begin(expected.digest, pathOf('a'))
+  await write(pathOf('a'), 0, 4)
+  const reading = read()
+  const first = reading.next()
+  expect(offer(10, 20)).toBeUndefined()
+  const offered = offer(4, 10)
+  expect(`${(await first).value}`).toBe('some')
+  expect(`${(await reading.next()).value}`).toBe(' bytes')
+  await reading.return()
+  await settled()
+  expect(offered?.isTaken).toBe(true)
+})
+
+it('keeps nobody waiting whose reader has left, or of whom there are several', async () => {
+  const stop = new AbortController()
+  arrivals.begin(expected.digest, pathOf('a'))
+  await write(pathOf('a'), 0, 4)
+  const reading = read(stop.signal)
+  await reading.next()
+  const offered = offer(4, 10)
+  expect(offered?.isTaken).toBe(false)
+  stop.abort(new Error('no more'))
+  await reading.return()
+  await settled()
+  expect(offered?.isTaken).toBe(true)
+  const others = [read(), read()].map(async other => await other.next())
+  expect(offer(4, 10)).toBeUndefined()
+  await Promise.all(others)
+})
+
+it('fails when it is begun anew after what was offered', async () => {
+  arrivals.begin(expected.digest, pathOf('a'))
+  const reading = read()
+  const first = reading.next()
+  offer(0, 4)
+  await first
+  arrivals.begin(expected.digest, pathOf('a'))
+  const second = reading.next()
+  const offered = offer(4, 10)
+  await expect(second).rejects.toMatchObject({ code: 'size-mismatch' })
+  await settled()
+  expect(offered?.isTaken ?? true).toBe(true)
+})

@@ -15,15 +15,48 @@ interface Arrival {
   attempt: number
 }
 
+/** What comes next, before it is in the file. */
+interface Offer {
+  attempt: number
+  offset: number
+  bytes: Buffer
+  /** Tells that it was read, or never will be. */
+  done(): void
+}
+
+/** Who reads, and how far it came. */
+interface Reader {
+  position: number
+}
+
 /** Lets files be read while they are being written, by the digests of what they are to hold. */
 export class Arrivals {
   readonly #arrivals = new Map<Digest, Arrival>()
+  readonly #readers = new Map<Digest, Set<Reader>>()
+  readonly #offers = new Map<Digest, Offer>()
   readonly #waiting = new Set<() => void>()
 
   /** A file is there, and empty; also when it is begun anew. */
   begin(digest: Digest, path: string): void {
     const attempt = (this.#arrivals.get(digest)?.attempt ?? 0) + 1
     this.#arrivals.set(digest, { path, bytes: 0, attempt })
+  }
+
+  /**
+   * Gives bytes that are about to be written to their reader, who need not look for them in the file then. One that lags
+   * behind is waited for, if everything before is in the file: otherwise it would read all the rest from there.
+   *
+   * @returns undefined when nobody takes them; else the bytes are to stay as they are until it resolves. It never rejects
+   */
+  offer(digest: Digest, offset: number, bytes: Buffer): Promise<void> | undefined {
+    const arrival = this.#arrivals.get(digest)
+    const [reader, other] = this.#readers.get(digest) ?? []
+    if (arrival === undefined || reader === undefined || other !== undefined) return undefined
+    if (reader.position !== offset && arrival.bytes !== offset) return undefined
+    return new Promise(done => {
+      this.#offers.set(digest, { attempt: arrival.attempt, offset, bytes, done })
+      this.#wake()
+    })
   }
 
   /** So many bytes are there in all. */
@@ -51,34 +84,69 @@ export class Arrivals {
     what: string,
     signal: AbortSignal,
   ): AsyncGenerator<Buffer, void, undefined> {
-    const { digest, size } = expected
-    const memory = Buffer.allocUnsafeSlow(Math.min(size, READ_BYTES))
-    let opened: { file: FileHandle; attempt: number } | undefined
+    const { digest } = expected
+    const reader = { position: 0 }
+    const readers = this.#readers.get(digest) ?? new Set()
+    this.#readers.set(digest, readers.add(reader))
     try {
-      for (let position = 0; position < size; ) {
+      yield* this.#read(expected, reader, what, signal)
+    } finally {
+      readers.delete(reader)
+      this.#takeOffer(digest)?.done()
+    }
+  }
+
+  async *#read(
+    { digest, size }: Expected,
+    reader: Reader,
+    what: string,
+    signal: AbortSignal,
+  ): AsyncGenerator<Buffer> {
+    let memory: Buffer | undefined
+    let file: FileHandle | undefined
+    let attempt: number | undefined
+    try {
+      while (reader.position < size) {
+        const { position } = reader
         const arrival = this.#arrivals.get(digest)
-        if (opened !== undefined && arrival?.attempt !== opened.attempt)
+        if (attempt !== undefined && arrival?.attempt !== attempt)
           throw sizeMismatch(what, size, `${position}`)
-        if (arrival === undefined || arrival.bytes <= position) {
-          await this.#change(signal)
-          continue
-        }
-        const { path } = arrival
-        opened ??= await tryOpen(arrival)
-        if (opened === undefined) {
+        const offer = this.#takeOffer(digest, position)
+        if (offer !== undefined) {
+          attempt = offer.attempt
+          try {
+            yield offer.bytes
+          } finally {
+            reader.position += offer.bytes.length
+            offer.done()
+          }
+        } else if (arrival === undefined || arrival.bytes <= position) await this.#change(signal)
+        else {
+          const { path } = arrival
+          file ??= await tryOpen(arrival)
           // It has got another name a moment ago, and that will be told if it was not meanwhile.
-          if (arrival.path === path) await this.#change(signal)
-        } else {
+          if (file === undefined && arrival.path === path) await this.#change(signal)
+          if (file === undefined) continue
+          attempt = arrival.attempt
+          memory ??= Buffer.allocUnsafeSlow(Math.min(size, READ_BYTES))
           const most = Math.min(memory.length, arrival.bytes - position)
-          const { bytesRead } = await opened.file.read(memory, 0, most, position)
+          const { bytesRead } = await file.read(memory, 0, most, position)
           if (bytesRead === 0) throw sizeMismatch(what, size, `${position}`)
-          position += bytesRead
           yield memory.subarray(0, bytesRead)
+          reader.position += bytesRead
         }
       }
     } finally {
-      await opened?.file.close()
+      await file?.close()
     }
+  }
+
+  /** @param offset where the offer has to begin, if that matters */
+  #takeOffer(digest: Digest, offset?: number): Offer | undefined {
+    const offer = this.#offers.get(digest)
+    if (offer === undefined || (offset !== undefined && offer.offset !== offset)) return undefined
+    this.#offers.delete(digest)
+    return offer
   }
 
   async #change(signal: AbortSignal): Promise<void> {
@@ -102,12 +170,9 @@ export class Arrivals {
   }
 }
 
-async function tryOpen({
-  path,
-  attempt,
-}: Arrival): Promise<{ file: FileHandle; attempt: number } | undefined> {
+async function tryOpen({ path }: Arrival): Promise<FileHandle | undefined> {
   try {
-    return { file: await open(path), attempt }
+    return await open(path)
   } catch (error) {
     if (systemCodeOf(error) === 'ENOENT') return undefined
     throw error

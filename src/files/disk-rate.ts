@@ -1,7 +1,7 @@
 /** One of so many writes is taken for what the disk can do: the others may have waited for the processor, or for each other. */
 const SAMPLE = 64
 /** A disk that takes less is slow. */
-const LEAST_BYTES_PER_MS = 150_000
+const LEAST_BYTES_PER_MS = 100_000
 
 /** How fast a disk takes what is written to it. */
 export class DiskRate {

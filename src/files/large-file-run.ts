@@ -64,6 +64,11 @@ export class LargeFileRun {
   async end(): Promise<void> {
     await this.#gathered?.end()
   }
+
+  /** Writes also what was given before its time to be written came: nothing follows. */
+  async close(): Promise<void> {
+    await this.#gathered?.close()
+  }
 }
 
 /** Whether bytes may go past the cache from where they are. What is shared is WebAssembly's, and begins at a page. */
@@ -116,10 +121,17 @@ class Gathered {
   async end(): Promise<void> {
     await this.#writing
   }
+
+  async close(): Promise<void> {
+    await this.#writing
+    const left = this.#piece.subarray(0, this.#filled)
+    this.#filled = 0
+    if (left.length > 0) await this.#file.write(left, this.#position)
+  }
 }
 
 /** Memory that begins at a page, which Node's own doesn't. */
 function alignedMemory(bytes: number): Buffer {
   const pages = bytes / PAGE_BYTES
-  return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true }).buffer)
+  return Buffer.from(new WebAssembly.Memory({ initial: pages, maximum: pages, shared: false }).buffer)
 }

@@ -138,7 +138,10 @@ export class BlobFolder {
     const told = {
       ...content,
       begun: (incomplete: string) => arrivals?.begin(digest, incomplete),
-      grown: (bytes: number) => arrivals?.grow(digest, bytes),
+      ...(arrivals && {
+        grown: (bytes: number) => arrivals.grow(digest, bytes),
+        coming: (offset: number, bytes: Buffer) => arrivals.offer(digest, offset, bytes),
+      }),
     }
     // Another folder than the layout's own is in the user's cache.
     const isInCache = this.#incompleteFolder !== this.#folder
