@@ -20,6 +20,8 @@ const EXTERNAL = ['@napi-rs/keyring']
  * the later, the less there is of that. Without them a start takes a tenth less.
  */
 const LARGE_STRING = 128 * 1024
+/** What is smaller than this is not made so large. */
+const WORTH_IT = 32 * 1024
 
 /**
  * Writes the bundle.
@@ -33,6 +35,7 @@ export async function writeBundle(compiled) {
     compiled,
     {
       regctl: regctl(compiled),
+      outlines: `export const outlines = () => JSON.parse(${JSON.stringify(JSON.stringify(outlines()))})`,
       'docker-credential-regctl': dockerCredentialHelper(compiled),
     },
     codeSplitting,
@@ -59,7 +62,7 @@ function regctl(compiled) {
     import pjson from '${root}package.json'
     const loaders = { ${loaders.join(',\n')} }
     const longNames = ${JSON.stringify(longNames())}
-    const outlines = () => JSON.parse(${JSON.stringify(JSON.stringify(outlines()))})
+    const outlines = async () => (await import('program:outlines')).outlines()
     export const run = (parameters, root) =>
       main(parameters, { root, pjson, outlines, longNames, loaders })`
 }
@@ -96,7 +99,7 @@ function starter(compiled, build) {
 
 /**
  * @param {string} compiled
- * @param {Record<string, string>} programs the text of each program's first module, by the program's name
+ * @param {Record<string, string>} programs the text of each program's first module, and of others that they import, by its name
  */
 async function bundle(compiled, programs, codeSplitting) {
   const build = await rolldown({
@@ -147,7 +150,7 @@ function shortened(code) {
 /** As the starter runs it: without a copy of it all, only to put this around it. */
 function asFunction({ fileName, code }) {
   const whole = `(function (exports, require, module, __filename, __dirname) {${code}\n})`
-  return { fileName, code: whole.length < LARGE_STRING / 2 ? whole : whole.padEnd(LARGE_STRING) }
+  return { fileName, code: whole.length < WORTH_IT ? whole : whole.padEnd(LARGE_STRING) }
 }
 
 /** What is ASCII can be read without being decoded. Outside of literals there is nothing else. */

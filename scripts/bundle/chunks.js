@@ -9,13 +9,13 @@ const CHUNKS = {
   start: {
     oclif: `
       args cache command config/config config/index config/util flags help/util index logger parser/index parser/parse
-      parser/validate performance settings util/aggregate-flags util/ids util/util`,
-    packages: ['@oclif/core/package.json'],
+      parser/validate settings util/aggregate-flags util/ids util/util`,
+    packages: [],
     own: 'cli/main cli/named-command',
   },
   /** Where oclif has to find out what is meant. */
   find: {
-    oclif: 'config/plugin config/plugin-loader main util/fs util/os',
+    oclif: 'config/plugin config/plugin-loader main performance util/fs util/os',
     packages: [],
     own: '',
   },

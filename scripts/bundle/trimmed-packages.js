@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+
 /**
  * Where a package's module loads more than regctl ever uses, and what is written instead. Each must be found as it stands
  * here: what a new version does otherwise has to be looked at.
@@ -63,6 +66,12 @@ const CHANGES = [
     to: "return typeof t === 'string' && !t.includes('<%') ? t : ejs_1.default.render(t, context)",
   },
   {
+    // Of a whole package.json.
+    module: '@oclif/core/lib/cache.js',
+    from: "require('@oclif/core/package.json').version",
+    to: JSON.stringify(oclifVersion()),
+  },
+  {
     // It is read anew for a command of a plugin that brings an oclif of its own, which there is none of.
     module: '@oclif/core/lib/command.js',
     from: 'await config_1.Config.load(opts || require.main?.filename || __dirname)',
@@ -93,6 +102,11 @@ const CHANGES = [
       }`,
   },
 ]
+
+function oclifVersion() {
+  const path = fileURLToPath(import.meta.resolve('@oclif/core/package.json'))
+  return JSON.parse(readFileSync(path, 'utf8')).version
+}
 
 /** Makes these changes. */
 export function trimmedPackages() {

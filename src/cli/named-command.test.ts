@@ -5,7 +5,7 @@ const load = () => Promise.reject(new Error('nothing is loaded to find a command
 const parts = {
   root: '/',
   pjson: { name: 'program', version: '1.0.0', oclif: {} },
-  outlines: () => [],
+  outlines: async () => [],
   longNames: ['auth:list', 'tag:rm'],
   loaders: { tag: load, help: load, 'auth:list': load },
 }

@@ -15,7 +15,8 @@ export interface ProgramParts {
   root: string
   /** What package.json has. */
   pjson: Plugin['pjson']
-  outlines(): readonly CommandOutline[]
+  /** Read only where a command has to be found. */
+  outlines(): Promise<readonly CommandOutline[]>
   /** The names and aliases of several words: `auth:list`. */
   longNames: readonly string[]
   loaders: CommandLoaders

@@ -18,7 +18,7 @@ async function commandsFor(...parameters: string[]): Promise<string[]> {
   const parts = {
     root: fileURLToPath(new URL('../..', import.meta.url)),
     pjson,
-    outlines: () => OUTLINES,
+    outlines: async () => OUTLINES,
     longNames: [],
     loaders: {},
   }

@@ -38,7 +38,8 @@ export class ProgramPlugin extends Plugin {
 
   override async load(): Promise<void> {
     await super.load()
-    this.commands = commandsFor(this.#parameters, this.#parts).map(outline => this.#loadable(outline))
+    const outlines = await commandsFor(this.#parameters, this.#parts)
+    this.commands = outlines.map(outline => this.#loadable(outline))
   }
 
   override async findCommand(id: string, options: { must: true }): Promise<Command.Class>
@@ -84,10 +85,13 @@ export class ProgramPlugin extends Plugin {
  * lists of all that it is given, which takes longer than most commands take to begin; only help and what is no command
  * need the others.
  */
-function commandsFor(parameters: readonly string[], parts: ProgramParts): readonly CommandOutline[] {
+async function commandsFor(
+  parameters: readonly string[],
+  parts: ProgramParts,
+): Promise<readonly CommandOutline[]> {
   const [first = ''] = parameters
   if (first === '--version') return []
-  const outlines = parts.outlines()
+  const outlines = await parts.outlines()
   const word = first.split(':', 1)[0] ?? ''
   const isMeant = (id: string) => id === word || id.startsWith(`${word}:`)
   const meant = outlines.filter(({ id, aliases, hiddenAliases }) =>

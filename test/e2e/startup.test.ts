@@ -123,7 +123,14 @@ describe('what is loaded', () => {
   })
 
   it('is little more for help', async () => {
-    expect(await loaded('--help')).toEqual(['find', 'help', 'program-plugin', 'regctl', 'rolldown-runtime'])
+    expect(await loaded('--help')).toEqual([
+      'find',
+      'help',
+      'outlines',
+      'program-plugin',
+      'regctl',
+      'rolldown-runtime',
+    ])
   })
 
   describe('for a question to a registry', () => {
