@@ -8,6 +8,7 @@ import { minifySync } from 'rolldown/utils'
 import { chunks } from './bundle/chunks.js'
 import { eagerModules, lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
+import { plainExports } from './bundle/plain-exports.js'
 import { trimmedPackages } from './bundle/trimmed-packages.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -135,7 +136,7 @@ async function bundle(compiled, programs, codeSplitting) {
   await build.close()
   return output.map(({ fileName, code }) => ({
     fileName,
-    code: inAscii(shortened(eagerModules(lazyImports(code)))),
+    code: inAscii(shortened(eagerModules(lazyImports(plainExports(code))))),
   }))
 }
 
