@@ -32,7 +32,7 @@ export const PRECODE_ENTRIES: usize = DISTANCE_ENTRIES + 32 * 4
 
 /** What comes in goes to one of two places in turns, so that one can be filled while the other is read. */
 export const INPUTS: usize = 2
-export const INPUT_SIZE: usize = 256 * 1024
+export const INPUT_SIZE: usize = 512 * 1024
 /** What is left of one input goes right before the next one: less than the codes of a block can take. */
 export const LEFT_SIZE: usize = 4096
 const INPUT: usize = (PRECODE_ENTRIES + 19 * 4 + LEFT_SIZE + 63) & ~63
@@ -41,7 +41,7 @@ const INPUT_STEP: usize = INPUT_SIZE + LEFT_SIZE + 64
 
 /** What is decompressed goes to one of several places, so that one can be filled while others are emptied. */
 export const OUTPUTS: usize = 3
-export const OUTPUT_SIZE: usize = 512 * 1024
+export const OUTPUT_SIZE: usize = 1024 * 1024
 /** Where writing past the system's cache wants memory to begin, on every system. */
 const PAGE_SIZE: usize = 4096
 const OUTPUT: usize = (INPUT + INPUTS * INPUT_STEP + WINDOW_SIZE + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)

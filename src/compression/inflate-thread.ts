@@ -146,8 +146,8 @@ export class InflateThread {
    *
    * @param input is copied as it comes
    * @param what for messages: `layer sha256:…`
-   * @param first how long the first chunk is to be, if the layer is; at most `CHUNK_BYTES`
-   * @returns chunks in the thread's memory, all but the first and the last of `CHUNK_BYTES`, which begin where a page does
+   * @param first how long the first chunk is to be, if the layer is; at most `CUT_BYTES`
+   * @returns chunks in the thread's memory, all but the first and the last of `CUT_BYTES`, which begin where a page does
    * @throws CompressionError `corrupt-compression`, `truncated`; what the input throws
    */
   async *inflate(input: Chunks, what: string, first: number): AsyncGenerator<Buffer, void, undefined> {

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { CHUNK_BYTES, type Chunks } from '../content/chunks.js'
+import { type Chunks, CUT_BYTES } from '../content/chunks.js'
 import { WeightedLimit } from '../limit.js'
 import { InflateThread } from './inflate-thread.js'
 
@@ -20,7 +20,7 @@ let ending: NodeJS.Timeout | undefined
 export async function* inflateInThread(
   input: Chunks,
   what: string,
-  first = CHUNK_BYTES,
+  first = CUT_BYTES,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { thread, release } = await takeThread()
   try {

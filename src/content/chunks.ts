@@ -11,7 +11,9 @@ import { type Expected, Verifier } from './verify.js'
 export type Chunks = AsyncIterable<Buffer>
 
 /** Large enough that a call costs little, and small enough to stay in the processor's cache. */
-export const CHUNK_BYTES = 512 * 1024
+const CHUNK_BYTES = 512 * 1024
+/** How long chunks are that are cut as their reader wishes. */
+export const CUT_BYTES = 1024 * 1024
 
 /** Reads what lies on a disk: one chunk while the one before is worked on, in two pieces of memory. */
 export async function* chunksOf(access: RandomAccess, from = 0): AsyncGenerator<Buffer, void, undefined> {

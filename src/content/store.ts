@@ -48,7 +48,7 @@ export interface Source extends AsyncDisposable {
    * The same for those who work on one chunk after another and keep none, which costs less. Throws, as it is read, what
    * {@link Source.openBlob} throws. Absent where that does as well.
    *
-   * @param cut how long the reader would like the first chunk to be, and each other one `CHUNK_BYTES`: what goes to a file
+   * @param cut how long the reader would like the first chunk to be, and each other one `CUT_BYTES`: what goes to a file
    * then needs no copying. A wish, which most sources need not know
    */
   blobChunks?(descriptor: Descriptor, context: Context, from?: number, cut?: number): Chunks
