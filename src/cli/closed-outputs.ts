@@ -10,9 +10,24 @@ let isSet = false
 export function tolerateClosedOutputs(): void {
   if (isSet) return
   isSet = true
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (!READER_GONE.includes(error.code ?? '')) throw error
-    })
+  for (const name of ['stdout', 'stderr'] as const) whenUsed(name, stream => stream.on('error', tolerate))
+}
+
+function tolerate(error: NodeJS.ErrnoException): void {
+  if (!READER_GONE.includes(error.code ?? '')) throw error
+}
+
+/** Node makes these streams when they are first used: most commands that go well never write to standard error. */
+function whenUsed(name: 'stdout' | 'stderr', prepare: (stream: NodeJS.WriteStream) => void): void {
+  const property = Object.getOwnPropertyDescriptor(process, name)
+  let stream: NodeJS.WriteStream | undefined
+  const get = () => {
+    if (stream === undefined) {
+      stream = property?.get?.call(process) as NodeJS.WriteStream
+      prepare(stream)
+    }
+    return stream
   }
+  if (property?.get === undefined || property.configurable !== true) prepare(process[name])
+  else Object.defineProperty(process, name, { ...property, get })
 }

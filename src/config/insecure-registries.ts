@@ -96,9 +96,9 @@ export class InsecureRegistries {
 
 /** The name or address of `host`, `host:port` or `[v6]:port`, without port and brackets. */
 export function hostnameOf(host: string): string {
-  const bracketed = /^\[([^\]]+)\](?::\d+)?$/.exec(host)
+  const bracketed = host.startsWith('[') ? /^\[([^\]]+)\](?::\d+)?$/.exec(host) : null
   if (bracketed?.[1] !== undefined) return bracketed[1]
-  return ipVersion(host) === 6 ? host : host.replace(/:\d+$/, '')
+  return !host.includes(':') || ipVersion(host) === 6 ? host : host.replace(/:\d+$/, '')
 }
 
 function badEntry(entry: string): ConfigError {

@@ -12,7 +12,9 @@ export interface ConnectOptions {
 /** Host and port of a URL, as Node wants them. */
 export function placeOf(url: URL): { host: string; port: number } {
   const usual = url.protocol === 'https:' ? 443 : 80
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? usual : Number(url.port) }
+  const { hostname } = url
+  const host = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  return { host, port: url.port === '' ? usual : Number(url.port) }
 }
 
 /** Waits for a socket's event. Whatever comes instead of it destroys the socket. */

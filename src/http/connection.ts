@@ -105,6 +105,8 @@ export class Connection {
 
 /** How long a server keeps a connection, as it says (`Keep-Alive: timeout=5`) or as is usual. */
 function keepMsOf({ headers }: ResponseHead): number {
-  const hint = /(?:^|[\s,;])timeout=(\d{1,9})/i.exec(`${headers['keep-alive'] ?? ''}`)?.[1]
+  const { 'keep-alive': keepAlive } = headers
+  const hint =
+    keepAlive === undefined ? undefined : /(?:^|[\s,;])timeout=(\d{1,9})/i.exec(`${keepAlive}`)?.[1]
   return hint === undefined ? KEEP_MS : Math.min(Number(hint) * 1000 - KEEP_MARGIN_MS, LONGEST_KEEP_MS)
 }

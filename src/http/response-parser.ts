@@ -71,6 +71,8 @@ export class ResponseParser {
 
 /** Whether a server keeps the connection after an answer (RFC 9112, section 9.3). */
 export function keepsConnection({ minorVersion, headers }: ResponseHead): boolean {
-  const options = [headers.connection ?? []].flat().join(',')
+  const { connection } = headers
+  if (connection === undefined) return minorVersion === 1
+  const options = [connection].flat().join(',')
   return minorVersion === 1 && !/(?:^|,)[\t ]*close[\t ]*(?:,|$)/i.test(options)
 }

@@ -27,16 +27,24 @@ export class LocationError extends RegctlError {}
  */
 export async function parseLocator(text: string, otherwise: 'file' | 'registry'): Promise<Locator> {
   if (text === '-') return { kind: 'stdio' }
-  const prefixed = /^(docker-archive|oci-archive|oci|dir):(.+)$/s.exec(text)
-  if (prefixed !== null) return parsePrefixed(prefixed[1] as FileFormat, prefixed[2] as string)
+  const colon = text.indexOf(':')
+  const format = FORMATS.find(name => name === text.slice(0, Math.max(0, colon)))
+  if (format !== undefined && colon < text.length - 1) return parsePrefixed(format, text.slice(colon + 1))
   if (text.startsWith('docker://')) return { kind: 'registry', reference: parseReference(text) }
-  if (PATH_START.test(text) || otherwise === 'file' || existsSync(text)) {
+  if (startsPath(text) || otherwise === 'file' || existsSync(text)) {
     return { kind: 'file', path: text }
   }
   return { kind: 'registry', reference: parseReference(text) }
 }
 
+const FORMATS = ['docker-archive', 'oci-archive', 'oci', 'dir'] as const satisfies readonly FileFormat[]
+
 /** What no reference begins with. Windows writes paths with a backslash and a drive letter too. */
+function startsPath(text: string): boolean {
+  // Most locators need no expression to be compiled.
+  return ('./\\'.includes(text.charAt(0)) || text.charAt(1) === ':') && PATH_START.test(text)
+}
+
 const PATH_START = /^(?:\.{0,2}[\\/]|\.{1,2}$|[A-Za-z]:[\\/])/
 
 function parsePrefixed(format: FileFormat, rest: string): Locator {
