@@ -1,16 +1,24 @@
 import { availableParallelism } from 'node:os'
 import { Worker } from 'node:worker_threads'
+import { crc32 } from 'node:zlib'
 import { CompressionError } from './compression-error.js'
-import type { BlockRoom, DeflateBlock } from './deflate-block.js'
+import { type BlockRoom, bytesOf, type DeflateBlock } from './deflate-block.js'
 import { DEFLATE_THREAD, DeflateRoom, deflateModule } from './deflater.js'
 import { RoomPool, type RoomUser } from './room-pool.js'
+
+/** What became of a block. */
+export interface CompressedBlock {
+  /** Its part of the deflate stream; it may lie in the block's room. */
+  bytes: Uint8Array
+  /** CRC-32 of the block, without its dictionary. */
+  checksum: number
+}
 
 /** Compresses the blocks of one stream. */
 export interface BlockCompressor<Room extends BlockRoom> {
   /** Where blocks are read into; a room is given back when what came of its block is not needed any more. */
   readonly rooms: RoomUser<Room>
-  /** @returns the block's part of the deflate stream; it may lie in the room */
-  compress(block: DeflateBlock<Room>): Promise<Uint8Array>
+  compress(block: DeflateBlock<Room>): Promise<CompressedBlock>
   /** Called once, at the end. What is still on its way may never come. */
   close(): void
 }
@@ -56,9 +64,10 @@ export class DeflateThreads {
     }
   }
 
-  async #compress(block: DeflateBlock<DeflateRoom>): Promise<Uint8Array> {
+  async #compress(block: DeflateBlock<DeflateRoom>): Promise<CompressedBlock> {
     // What is alone is done before a thread would have started.
-    if (block.isLast && block.dictionarySize === 0) return block.room.compress(block)
+    if (block.isLast && block.dictionarySize === 0)
+      return { bytes: block.room.compress(block), checksum: crc32(bytesOf(block)) }
     return await this.#idlest().compress(block)
   }
 
@@ -81,17 +90,23 @@ export class DeflateThreads {
   }
 }
 
+/** What {@link DEFLATE_THREAD} answers each block with. */
+interface ThreadAnswer {
+  length: number
+  checksum: number
+}
+
 class DeflateThread {
   readonly #worker = new Worker(DEFLATE_THREAD, { eval: true, workerData: deflateModule(), execArgv: [] })
   /** The rooms it has seen, with the numbers that it knows them by. */
   readonly #known = new Map<DeflateRoom, number>()
   /** Who waits for a result; results come in the order of the blocks. */
-  readonly #waiting: PromiseWithResolvers<number>[] = []
+  readonly #waiting: PromiseWithResolvers<ThreadAnswer>[] = []
   #failure: CompressionError | undefined
 
   constructor() {
-    this.#worker.on('message', (length: number) => {
-      this.#waiting.shift()?.resolve(length)
+    this.#worker.on('message', (answer: ThreadAnswer) => {
+      this.#waiting.shift()?.resolve(answer)
       if (this.#waiting.length === 0) this.#worker.unref()
     })
     this.#worker.on('error', cause => this.#fail(cause))
@@ -104,9 +119,14 @@ class DeflateThread {
     return this.#waiting.length
   }
 
-  async compress({ room, dictionarySize, size, isLast }: DeflateBlock<DeflateRoom>): Promise<Uint8Array> {
+  async compress({
+    room,
+    dictionarySize,
+    size,
+    isLast,
+  }: DeflateBlock<DeflateRoom>): Promise<CompressedBlock> {
     if (this.#failure !== undefined) throw this.#failure
-    const result = resolvers<number>()
+    const result = resolvers<ThreadAnswer>()
     this.#waiting.push(result)
     // A thread that has nothing to do must not keep the process; one that has must.
     this.#worker.ref()
@@ -114,7 +134,8 @@ class DeflateThread {
     const memory = this.#known.has(room) ? undefined : room.memory
     this.#known.set(room, id)
     this.#worker.postMessage({ id, memory, dictionarySize, size, isLast })
-    return room.output(await result.promise)
+    const { length, checksum } = await result.promise
+    return { bytes: room.output(length), checksum }
   }
 
   end(): void {

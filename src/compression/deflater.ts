@@ -48,7 +48,8 @@ function instanceOf(memory: WebAssembly.Memory): DeflateExports {
 }
 
 /**
- * The program of a thread that does the same: it answers each block with the length of what it made of it. A room's memory
+ * The program of a thread that does the same: it answers each block with the length of what it made of it, and with the
+ * CRC-32 of the block, since the thread that reads has enough to do. A room's memory
  * comes with its first block, later ones name it. On Linux, where a priority is a thread's own, it gives way to the thread that
  * hashes and sends, and to a registry on the same machine, so that little is left to be sent at the end.
  *
@@ -57,6 +58,7 @@ function instanceOf(memory: WebAssembly.Memory): DeflateExports {
 export const DEFLATE_THREAD = `
 const { getPriority, setPriority } = require('node:os')
 const { parentPort, workerData } = require('node:worker_threads')
+const { crc32 } = require('node:zlib')
 if (process.platform === 'linux') {
   try {
     setPriority(0, Math.min(getPriority(0) + ${NICENESS}, 19))
@@ -65,7 +67,13 @@ if (process.platform === 'linux') {
   }
 }
 const rooms = new Map()
+const roomOf = memory => {
+  const { compress, inputPlace } = new WebAssembly.Instance(workerData, { env: { memory } }).exports
+  return { compress, input: new Uint8Array(memory.buffer, inputPlace.value, ${BLOCK_SIZE}) }
+}
 parentPort.on('message', ({ id, memory, dictionarySize, size, isLast }) => {
-  if (memory !== undefined) rooms.set(id, new WebAssembly.Instance(workerData, { env: { memory } }).exports)
-  parentPort.postMessage(rooms.get(id).compress(dictionarySize, size, isLast ? 1 : 0))
+  if (memory !== undefined) rooms.set(id, roomOf(memory))
+  const { compress, input } = rooms.get(id)
+  const checksum = crc32(input.subarray(0, size))
+  parentPort.postMessage({ length: compress(dictionarySize, size, isLast ? 1 : 0), checksum })
 })`

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { promisify } from 'node:util'
 import { constants, crc32, deflateRaw, type ZlibOptions } from 'node:zlib'
 import type { Digester } from '../content/digest.js'
+import { joinChecksums } from './checksum.js'
 import {
   BLOCK_SIZE,
   type BlockRoom,
@@ -14,7 +15,7 @@ import {
   dictionaryOf,
   type OrderedAccess,
 } from './deflate-block.js'
-import { type BlockCompressor, DeflateThreads } from './deflate-threads.js'
+import { type BlockCompressor, type CompressedBlock, DeflateThreads } from './deflate-threads.js'
 import { generatedStream } from './generated-stream.js'
 import { Queue } from './queue.js'
 import { RoomPool } from './room-pool.js'
@@ -101,20 +102,15 @@ async function* memberBy<Room extends BlockRoom>(
   see: See,
 ): AsyncGenerator<Uint8Array> {
   const { rooms } = compressor
-  const onTheirWay = new Queue<{ room: Room; compressed: Promise<Uint8Array> }>()
+  const onTheirWay = new Queue<{ block: DeflateBlock<Room>; compressed: Promise<CompressedBlock> }>()
   let checksum = 0
   let size = 0
-  const seeing = (bytes: Uint8Array) => {
-    checksum = crc32(bytes, checksum)
-    size += bytes.length
-    see(bytes)
-  }
   const readAll = async () => {
-    for await (const block of blocks(() => rooms.take(), seeing)) {
+    for await (const block of blocks(() => rooms.take(), see)) {
       const compressed = compressor.compress(block)
       // Whoever waits for it gets the error; when nobody does any more, it must not count as unhandled.
       compressed.catch(() => {})
-      onTheirWay.put({ room: block.room, compressed })
+      onTheirWay.put({ block, compressed })
     }
   }
   try {
@@ -123,9 +119,12 @@ async function* memberBy<Room extends BlockRoom>(
       () => onTheirWay.end(),
       error => onTheirWay.fail(error),
     )
-    for await (const { room, compressed } of onTheirWay) {
-      yield await compressed
-      rooms.give(room)
+    for await (const { block, compressed } of onTheirWay) {
+      const made = await compressed
+      yield made.bytes
+      rooms.give(block.room)
+      checksum = joinChecksums(checksum, made.checksum, block.size)
+      size += block.size
     }
     yield trailer(checksum, size)
   } finally {
@@ -141,13 +140,16 @@ function zlibCompressor(level: number): BlockCompressor<BlockRoom> {
   const rooms = new RoomPool<BlockRoom>(make, availableParallelism() + 1).join()
   return {
     rooms,
-    compress: block =>
-      deflateAsync(bytesOf(block), {
+    compress: async block => {
+      const checksum = crc32(bytesOf(block))
+      const bytes = await deflateAsync(bytesOf(block), {
         level,
         finishFlush: block.isLast ? constants.Z_FINISH : constants.Z_SYNC_FLUSH,
         chunkSize: BLOCK_SIZE / 2,
         ...(block.dictionarySize > 0 && { dictionary: dictionaryOf(block) }),
-      }),
+      })
+      return { bytes, checksum }
+    },
     close: () => rooms.close(),
   }
 }
