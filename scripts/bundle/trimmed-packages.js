@@ -83,24 +83,6 @@ const CHANGES = [
     from: '{ ...command, hidden, id: aliasWithDefaultTopicSeparator }',
     to: 'Object.assign(Object.create(command), { hidden, id: aliasWithDefaultTopicSeparator })',
   },
-  {
-    // The version is written without a stream, and with it without what shows colours and spinners.
-    module: '@oclif/core/lib/main.js',
-    from: 'ux_1.ux.stdout(config.userAgent)',
-    to: 'writeLine(config.userAgent)',
-  },
-  {
-    module: '@oclif/core/lib/main.js',
-    from: /$/,
-    to: `
-      function writeLine (text) {
-        try {
-          require('node:fs').writeSync(1, text + '\\n')
-        } catch {
-          console.log(text)
-        }
-      }`,
-  },
 ]
 
 function oclifVersion() {

@@ -1,4 +1,5 @@
-import { findNamedCommand, runNamedCommand } from './named-command.js'
+import { writeSync } from 'node:fs'
+import { findNamedCommand, runNamedCommand, userAgentOf } from './named-command.js'
 import type { ProgramParts } from './program-parts.js'
 
 /**
@@ -12,7 +13,9 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
   process.once('beforeExit', standStill)
   try {
     const named = findNamedCommand(parameters, parts)
-    if (named === undefined) {
+    if (parameters[0] === '--version') {
+      printLine(userAgentOf(parts.pjson))
+    } else if (named === undefined) {
       const { runByOclif } = await import('./program-plugin.js')
       await runByOclif(parameters, parts)
     } else {
@@ -34,5 +37,14 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
     // With it comes the library, which help and version do without.
     const { printError } = await import('./report-error.js')
     process.exitCode = printError(error, { debug: parameters.includes('--debug') })
+  }
+}
+
+/** Without a stream, which takes longer to make than all else that is done for the version. */
+function printLine(line: string): void {
+  try {
+    writeSync(1, `${line}\n`)
+  } catch {
+    console.log(line)
   }
 }

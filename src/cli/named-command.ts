@@ -1,4 +1,4 @@
-import { Config, type Interfaces } from '@oclif/core'
+import { Config } from '@oclif/core'
 import type { CommandLoaders, ProgramParts } from './program-parts.js'
 
 /** A command that the command line names by what it is called, and what follows the name. */
@@ -28,30 +28,30 @@ export function findNamedCommand(parameters: string[], parts: ProgramParts): Nam
  */
 export async function runNamedCommand(
   { id, load, parameters }: NamedCommand,
-  { root, pjson }: ProgramParts,
+  parts: ProgramParts,
 ): Promise<void> {
   const { default: command } = await load()
-  await Object.assign(command, { id }).run(parameters, new NamedCommandConfig(root, pjson))
+  await Object.assign(command, { id }).run(parameters, configOf(parts))
 }
 
 /**
  * What a command asks of oclif's settings: what the program is called, and hooks, which there are none of. In the bundle a
  * command takes them as they are.
  */
-class NamedCommandConfig extends Config {
-  constructor(root: string, pjson: ProgramParts['pjson']) {
-    super({ root, pjson })
-    this.root = root
-    this.pjson = pjson
-    this.name = pjson.name
-    this.version = pjson.version
-    this.bin = pjson.oclif.bin ?? pjson.name
-    this.userAgent = `${this.name}/${this.version} ${process.platform}-${process.arch} node-${process.version}`
-  }
+function configOf({ root, pjson }: ProgramParts): Config {
+  const config = new Config({ root, pjson })
+  config.root = root
+  config.pjson = pjson
+  config.name = pjson.name
+  config.version = pjson.version
+  config.bin = pjson.oclif.bin ?? pjson.name
+  config.userAgent = userAgentOf(pjson)
+  config.runHook = async () => ({ failures: [], successes: [] })
+  return config
+}
 
-  override async runHook<T extends keyof Interfaces.Hooks>(): Promise<
-    Interfaces.Hook.Result<Interfaces.Hooks[T]['return']>
-  > {
-    return { failures: [], successes: [] }
-  }
+/** What oclif calls the program and what it runs on, and prints for `--version`. */
+export function userAgentOf({ name, version }: ProgramParts['pjson']): string {
+  const { platform, arch } = process
+  return `${name}/${version} ${platform}-${arch === 'ia32' ? 'x86' : arch} node-${process.version}`
 }

@@ -32,7 +32,6 @@ it('makes the commands that the parameters can mean, by name, topic or alias', a
   expect(await commandsFor('tag', 'rm', 'a/b:1')).toEqual(['delete', 'tag'])
   expect(await commandsFor('auth', 'list')).toEqual(['login', 'auth:list'])
   expect(await commandsFor('auth:list')).toEqual(['login', 'auth:list'])
-  expect(await commandsFor('--version')).toEqual([])
 })
 
 it('makes all of them for help and for what is no command', async () => {

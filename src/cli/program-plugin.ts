@@ -90,7 +90,6 @@ async function commandsFor(
   parts: ProgramParts,
 ): Promise<readonly CommandOutline[]> {
   const [first = ''] = parameters
-  if (first === '--version') return []
   const outlines = await parts.outlines()
   const word = first.split(':', 1)[0] ?? ''
   const isMeant = (id: string) => id === word || id.startsWith(`${word}:`)
