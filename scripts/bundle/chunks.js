@@ -8,14 +8,15 @@ const CHUNKS = {
   /** Each start. */
   start: {
     oclif: `
-      args cache command config/config config/index config/util flags help/util index logger parser/index parser/parse
-      parser/validate settings util/aggregate-flags util/ids util/util`,
+      args cache command flags help/util index logger parser/index parser/parse parser/validate settings
+      util/aggregate-flags util/ids util/util`,
     packages: [],
     own: 'cli/main cli/named-command',
   },
   /** Where oclif has to find out what is meant. */
   find: {
-    oclif: 'config/plugin config/plugin-loader main performance util/fs util/os',
+    oclif: `
+      config/config config/index config/plugin config/plugin-loader config/util main performance util/fs util/os`,
     packages: [],
     own: '',
   },

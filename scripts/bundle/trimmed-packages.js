@@ -75,7 +75,7 @@ const CHANGES = [
     // It is read anew for a command of a plugin that brings an oclif of its own, which there is none of.
     module: '@oclif/core/lib/command.js',
     from: 'await config_1.Config.load(opts || require.main?.filename || __dirname)',
-    to: 'opts instanceof config_1.Config ? opts : $&',
+    to: "typeof opts?.runHook === 'function' ? opts : $&",
   },
   {
     // A copy of a command would have all that its help says, which is not read before it is asked for.

@@ -1,4 +1,4 @@
-import { Config } from '@oclif/core'
+import type { Interfaces } from '@oclif/core'
 import type { CommandLoaders, ProgramParts } from './program-parts.js'
 
 /** A command that the command line names by what it is called, and what follows the name. */
@@ -38,17 +38,36 @@ export async function runNamedCommand(
  * What a command asks of oclif's settings: what the program is called, and hooks, which there are none of. In the bundle a
  * command takes them as they are.
  */
-function configOf({ root, pjson }: ProgramParts): Config {
-  const config = new Config({ root, pjson })
-  config.root = root
-  config.pjson = pjson
-  config.name = pjson.name
-  config.version = pjson.version
-  config.bin = pjson.oclif.bin ?? pjson.name
-  config.userAgent = userAgentOf(pjson)
-  config.runHook = async () => ({ failures: [], successes: [] })
-  return config
+function configOf({ root, pjson }: ProgramParts): Interfaces.Config {
+  const { name, version } = pjson
+  const bin = pjson.oclif.bin ?? name
+  const asked: AskedConfig = {
+    bin,
+    name,
+    pjson,
+    root,
+    runHook: async () => ({ failures: [], successes: [] }),
+    scopedEnvVarKeys: key => [`${bin}_${key}`.toUpperCase()],
+    topicSeparator: ':',
+    userAgent: userAgentOf(pjson),
+    version,
+  }
+  return asked as Interfaces.Config
 }
+
+/** All that oclif and our commands ask for: whatever else a command came to ask for would be undefined. */
+type AskedConfig = Pick<
+  Interfaces.Config,
+  | 'bin'
+  | 'name'
+  | 'pjson'
+  | 'root'
+  | 'runHook'
+  | 'scopedEnvVarKeys'
+  | 'topicSeparator'
+  | 'userAgent'
+  | 'version'
+>
 
 /** What oclif calls the program and what it runs on, and prints for `--version`. */
 export function userAgentOf({ name, version }: ProgramParts['pjson']): string {

@@ -75,7 +75,7 @@ describe('compiled code', () => {
     ]) {
       await writeFile(path, broken)
       expect(text(await regctl('--version'))).toEqual(version)
-      expect((await stat(path)).size).toBeGreaterThan(50_000)
+      expect((await stat(path)).size).toBeGreaterThan(10_000)
     }
   })
 
