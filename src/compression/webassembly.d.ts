@@ -5,8 +5,8 @@ declare namespace WebAssembly {
   }
   class Memory {
     /** @param limits in pages of 64 KiB */
-    constructor(limits: { initial: number; maximum: number; shared: boolean })
-    readonly buffer: ArrayBuffer | SharedArrayBuffer
+    constructor(limits: { initial: number; maximum: number; shared: true })
+    readonly buffer: SharedArrayBuffer
   }
   class Instance {
     constructor(module: Module, imports: { env: { memory: Memory } })

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { DiskRate } from './disk-rate.js'
 
-const PIECE = 512 * 1024
+const PIECE = 1024 * 1024
 
 /** Measures writes that take so many milliseconds each. */
 async function measured(...lastingMs: number[]): Promise<DiskRate> {

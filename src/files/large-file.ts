@@ -3,7 +3,6 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { systemCodeOf } from '../errors.js'
 import { DiskRate } from './disk-rate.js'
 import { EarlySync } from './early-sync.js'
-import { bytesToBoundary, LargeFileRun } from './large-file-run.js'
 import { writeAt } from './write-at.js'
 
 /** How a {@link LargeFile} is written. */
@@ -17,18 +16,24 @@ export interface LargeFileOptions {
 }
 
 /**
+ * What goes past the system's cache begins and ends at multiples of this: no page of the cache is larger, so that none holds
+ * a part of it.
+ */
+const ALIGNMENT = 64 * 1024
+/** The same of memory. */
+const MEMORY_ALIGNMENT = 4096
+
+/**
  * A large file that is written in several places at once.
  *
- * As long as the disk keeps up, most of it goes past the system's cache (`O_DIRECT`): to copy it there takes the processor
- * as long as to uncompress it. Where the disk is slow, or the system can't do that, the cache takes everything.
+ * As long as the disk keeps up, what lies right for it goes past the system's cache (`O_DIRECT`): to copy it there takes the
+ * processor up to as long as to uncompress it. Where the disk is slow, or the system can't do that, the cache takes everything.
  */
 export class LargeFile {
   readonly #file: FileHandle
   readonly #rate: DiskRate
   readonly #early: EarlySync | undefined
-  /** What is being written past the cache. */
-  readonly #writing = new Set<Promise<void>>()
-  /** The system lets one at a time write through the cache to a file, and keeps the others busy with waiting. */
+  /** The end of what was written to the cache so far: at once, writes to one file keep each other waiting. */
   #last: Promise<void> = Promise.resolve()
   #direct: FileHandle | undefined
 
@@ -39,69 +44,26 @@ export class LargeFile {
     this.#early = options.durable ? new EarlySync(file) : undefined
   }
 
-  /** @param file is open for writing, empty, and stays open until {@link settle} has come to its end */
+  /** @param file is open for writing, and stays open until {@link settle} has come to its end */
   static async of(file: FileHandle, options: LargeFileOptions): Promise<LargeFile> {
-    return new LargeFile(
-      file,
-      options.path === undefined ? undefined : await openDirect(options.path),
-      options,
-    )
+    const direct = options.path === undefined ? undefined : await openDirect(options.path)
+    return new LargeFile(file, direct, options)
   }
 
-  /** Writes bytes to a place, through the cache. They are the caller's again then. */
-  async write(bytes: Uint8Array, position: number): Promise<void> {
-    const writing = this.#last.then(() => writeAt(this.#file, bytes, position))
-    this.#last = writing.catch(() => {})
-    await writing
+  /** How long the first chunk should be of what goes to a place, for the others to lie right for the disk. */
+  cutAt(position: number): number | undefined {
+    return (this.#isDirect && (ALIGNMENT - (position % ALIGNMENT)) % ALIGNMENT) || undefined
+  }
+
+  /** Writes bytes to a place. They are the caller's again then. */
+  async write(bytes: Buffer, position: number): Promise<void> {
+    const done = this.#isDirect && isAligned(bytes, position) ? await this.#writeDirect(bytes, position) : 0
+    if (done < bytes.length) await this.#writeToCache(bytes.subarray(done), position + done)
     this.#early?.wrote(bytes.length)
   }
 
-  /** Bytes that come one after another, to a place where nobody else writes. @param size of all of them */
-  run(position: number, size: number): LargeFileRun {
-    return new LargeFileRun(this, position, size)
-  }
-
-  /** How long the first chunk should be of what goes to a place, for the others to lie where they need not be copied. */
-  cutAt(position: number): number | undefined {
-    return (this.isDirect && bytesToBoundary(position)) || undefined
-  }
-
-  /** Whether {@link writeDirect} does more than {@link write}. */
-  get isDirect(): boolean {
-    return this.#direct !== undefined && !this.#rate.isSlow
-  }
-
-  /** Writes as {@link write}, past the cache where that can be. Place, length and memory must be aligned. */
-  async writeDirect(bytes: Buffer, position: number): Promise<void> {
-    const writing = this.#writeDirect(bytes, position)
-    this.#writing.add(writing)
-    await writing.finally(() => this.#writing.delete(writing))
-  }
-
-  async #writeDirect(bytes: Buffer, position: number): Promise<void> {
-    const direct = this.#rate.isSlow ? undefined : this.#direct
-    const done = direct === undefined ? 0 : await this.#tryDirect(direct, bytes, position)
-    if (done < bytes.length) await this.write(bytes.subarray(done), position + done)
-  }
-
-  /** @returns how many bytes were written */
-  async #tryDirect(file: FileHandle, bytes: Buffer, position: number): Promise<number> {
-    try {
-      const { bytesWritten } = await this.#rate.measure(bytes.length, () =>
-        file.write(bytes, 0, bytes.length, position),
-      )
-      return bytesWritten
-    } catch (error) {
-      // The file system has no such thing, or wants more at once.
-      if (!['EINVAL', 'ENOTSUP'].includes(systemCodeOf(error) ?? '')) throw error
-      this.#rate.isSlow = true
-      return 0
-    }
-  }
-
-  /** Waits until nothing is under way, without a look at how it went: the file can be closed. */
+  /** Waits until nothing is under way, without a look at how it went: the file can be closed. All writes have come to their end. */
   async settle(): Promise<void> {
-    await Promise.allSettled(this.#writing)
     await this.#early?.settle()
     await this.#direct?.close()
     this.#direct = undefined
@@ -111,6 +73,36 @@ export class LargeFile {
   async end(): Promise<void> {
     await this.#early?.end()
   }
+
+  get #isDirect(): boolean {
+    return this.#direct !== undefined && !this.#rate.isSlow
+  }
+
+  async #writeToCache(bytes: Buffer, position: number): Promise<void> {
+    const writing = this.#last.then(() => writeAt(this.#file, bytes, position))
+    this.#last = writing.catch(() => {})
+    await writing
+  }
+
+  /** @returns how many bytes were written */
+  async #writeDirect(bytes: Buffer, position: number): Promise<number> {
+    const length = bytes.length - (bytes.length % ALIGNMENT)
+    try {
+      const written = await this.#rate.measure(length, () => this.#direct?.write(bytes, 0, length, position))
+      return written?.bytesWritten ?? 0
+    } catch (error) {
+      // The file system has no such thing, or wants more at once.
+      if (!['EINVAL', 'ENOTSUP'].includes(systemCodeOf(error) ?? '')) throw error
+      this.#rate.isSlow = true
+      return 0
+    }
+  }
+}
+
+/** Whether bytes may go past the cache from where they are. What is shared is WebAssembly's, and begins at a page. */
+function isAligned({ buffer, byteOffset, length }: Buffer, position: number): boolean {
+  const isPlaced = buffer instanceof SharedArrayBuffer && byteOffset % MEMORY_ALIGNMENT === 0
+  return isPlaced && length >= ALIGNMENT && position % ALIGNMENT === 0
 }
 
 /** Undefined where that can't be done. */

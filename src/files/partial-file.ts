@@ -8,9 +8,8 @@ import { untilAborted } from '../content/until-aborted.js'
 import { type Expected, isMismatch, Verifier } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
-import { LargeFile } from './large-file.js'
 import { isAbandoned, ownedName, release } from './owned-name.js'
-import { PartialOutput, type Told } from './partial-output.js'
+import { writeAt } from './write-at.js'
 
 /** Less than this is sooner downloaded again than looked for. */
 export const WORTH_KEEPING_BYTES = 1024 * 1024
@@ -23,15 +22,18 @@ const READ_BYTES = 1024 * 1024
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | (constants.O_NOFOLLOW ?? 0)
 
 /** Where the bytes of a file come from, and what is told of it. */
-export interface FileContent extends Told {
+export interface FileContent {
   /** What the whole must turn out to be. */
   expected: Expected
   /** Opens the bytes from an offset on. They need not be verified. */
   open(from: number): Promise<Chunks>
   /** For messages: `blob sha256:… of host/repository`. */
   what: string
-  /** Is told the path of the file when its bytes come from their start. */
+  /** Is told the path of the file when its bytes come from their start, and then how many are there. */
   begun?(path: string): void
+  grown?(bytes: number): void
+  /** Is given those that follow on an offset, before they are in the file. They stay as they are until it resolves. */
+  coming?(offset: number, bytes: Buffer): Promise<void> | undefined
   /** Is told before it goes on where an earlier run stopped. */
   resuming?(offset: number): void
 }
@@ -185,30 +187,31 @@ class PartialFile {
 
   /** Writes what follows the bytes that were hashed. */
   async #append(hashed: Digester): Promise<void> {
-    const { open, expected, what } = this.content
+    const { open, expected, what, grown, coming } = this.content
     const { signal } = this.options
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
     const verifier = new Verifier(expected, what, hashed)
-    const output = await this.#output(hashed.size)
     try {
       for await (const chunk of untilAborted(await open(hashed.size), signal)) {
+        const reading = coming?.(hashed.size, chunk)
         // While the disk is at work, the chunk is hashed.
-        await this.#onDisk(output.write(chunk, () => verifier.update(chunk)))
+        const writing = this.#onDisk(writeAt(this.file, chunk, hashed.size))
+        writing.catch(() => {})
+        try {
+          verifier.update(chunk)
+        } finally {
+          // Nothing writes to the file any more when it is closed.
+          await writing
+        }
+        // Who reads must not find in the file what it was offered.
+        await reading
+        grown?.(hashed.size)
       }
-      await this.#onDisk(output.end())
       verifier.end()
     } catch (error) {
       throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
-    } finally {
-      await this.#onDisk(output.close())
     }
-  }
-
-  async #output(offset: number): Promise<PartialOutput> {
-    const path = this.content.coming === undefined ? undefined : this.path
-    const file = await LargeFile.of(this.file, { path, durable: false })
-    return new PartialOutput(file, offset, this.content.expected.size, this.content)
   }
 
   /** Tells a failure of the disk from one of where the bytes come from. */

@@ -139,7 +139,6 @@ async function writeMember(
   checkSignal(context)
   await file.write(header, position)
   const start = position + header.length
-  const run = file.run(start, size)
   const verifier = check && new Verifier(check.expected, check.what)
   let written = 0
   for await (const chunk of untilInterrupted(await open(file.cutAt(start)), context)) {
@@ -149,7 +148,7 @@ async function writeMember(
       throw otherSize(name, size, `at least ${written + chunk.length}`)
     }
     // While the disk is at work, the chunk is hashed.
-    const writing = run.write(chunk)
+    const writing = file.write(chunk, start + written)
     writing.catch(() => {})
     try {
       verifier?.update(chunk)
@@ -159,7 +158,6 @@ async function writeMember(
     }
     written += chunk.length
   }
-  await run.end()
   verifier?.end()
   if (written !== size) throw otherSize(name, size, `${written}`)
 }
