@@ -2,10 +2,11 @@ import type { Readable } from 'node:stream'
 import type { Digester } from '../content/digest.js'
 import { joinStreams } from '../content/join-streams.js'
 import type { RandomAccess } from '../content/random-access.js'
+import type { SpooledBytes } from '../content/spooled-file.js'
 import { decompress } from './decompress.js'
 import { gzipPieces, gzipStream } from './gzip.js'
 import type { Compression } from './sniff.js'
-import { hashing, type Spool, type SpooledBytes } from './spool.js'
+import { hashing, type Spool } from './spool.js'
 import { zstdStream } from './zstd.js'
 
 /** How {@link recompress} works. */

@@ -3,20 +3,11 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Readable, Transform } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type Chunks, chunksOf } from '../content/chunks.js'
-import { type Digest, Digester } from '../content/digest.js'
+import { chunksOf } from '../content/chunks.js'
+import { Digester } from '../content/digest.js'
+import type { SpooledBytes } from '../content/spooled-file.js'
 import { explainDiskError } from '../files/disk-error.js'
 import { TemporaryFolder } from '../files/temporary-folder.js'
-
-/** A file in the spool, by the digest and size of its bytes. */
-export interface SpooledBytes {
-  digest: Digest
-  size: number
-  /** Opens it from a byte offset on. */
-  open(from?: number): Promise<Readable>
-  /** The same, for those who keep no chunk. */
-  chunksFrom(offset?: number): Chunks
-}
 
 /**
  * Holds what was compressed on the way, in files that only this user can read. Every file goes when the

@@ -7,14 +7,14 @@ export interface SpooledFile {
   /** Digest of the file's own bytes. */
   digest: Digest
   /** Present when the file was compressed into the spool; absent when it lies there as it came. */
-  gzip?: SpooledGzip
+  gzip?: SpooledBytes
 }
 
-/** A plain tar, as a layer is, that was compressed. */
-export interface SpooledGzip {
-  /** Of the compressed bytes, as the size is. */
+/** What lies in a spool, by the digest and size of its bytes. */
+export interface SpooledBytes {
   digest: Digest
   size: number
+  /** Opens it from a byte offset on. */
   open(from?: number): Promise<Readable>
   /** The same, for those who keep no chunk. */
   chunksFrom(offset?: number): Chunks

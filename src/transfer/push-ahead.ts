@@ -5,7 +5,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import type { Digest } from '../content/digest.js'
 import { CONFIG_LIMIT_BYTES, isObject, parseJson } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
-import type { ArrivedFile, SpooledGzip } from '../content/spooled-file.js'
+import type { ArrivedFile, SpooledBytes } from '../content/spooled-file.js'
 import type { Context, RawManifest, Sink, Source } from '../content/store.js'
 import { BlobLimit } from '../copy/blob-limit.js'
 import { type AheadBlobs, transferBlob } from '../copy/transfer.js'
@@ -76,7 +76,7 @@ export class PushAhead implements AsyncDisposable {
     this.#image = { config: file.digest, diffIDs: new Set(diffIDs) }
   }
 
-  #send(layer: SpooledGzip): void {
+  #send(layer: SpooledBytes): void {
     const descriptor = { mediaType: MediaType.dockerLayer, digest: layer.digest, size: layer.size }
     this.#source.add(layer)
     for (const target of this.#targets) {
@@ -110,13 +110,13 @@ function diffIDsOf(bytes: Uint8Array): readonly unknown[] | undefined {
 /** The layers that have come. They were hashed on their way into the spool. */
 class ArrivedLayers implements Source {
   readonly label: string
-  readonly #layers = new Map<Digest, SpooledGzip>()
+  readonly #layers = new Map<Digest, SpooledBytes>()
 
   constructor(label: string) {
     this.label = label
   }
 
-  add(layer: SpooledGzip): void {
+  add(layer: SpooledBytes): void {
     this.#layers.set(layer.digest, layer)
   }
 
@@ -142,7 +142,7 @@ class ArrivedLayers implements Source {
 
   async [Symbol.asyncDispose](): Promise<void> {}
 
-  #find(digest: Digest): SpooledGzip {
+  #find(digest: Digest): SpooledBytes {
     const layer = this.#layers.get(digest)
     if (layer === undefined) throw this.#missing(digest)
     return layer
