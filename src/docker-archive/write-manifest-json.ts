@@ -2,6 +2,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest, hexOf } from '../content/digest.js'
 import { type ImageManifest, parseManifest } from '../content/manifest.js'
 import { isForeignLayerType, isImageConfigType } from '../content/media-types.js'
+import { printable } from '../content/printable.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { DockerArchiveError } from './docker-archive-error.js'
 
@@ -54,7 +55,7 @@ export function checkArchivable({ descriptor: { digest, mediaType }, bytes }: Ra
   }
   if (!isImageConfigType(manifest.config.mediaType)) {
     throw new DockerArchiveError(
-      `${digest} is no container image: its config is ${manifest.config.mediaType}, which a docker-archive can't hold`,
+      `${digest} is no container image: its config is ${printable(manifest.config.mediaType)}, which a docker-archive can't hold`,
       {
         kind: 'failed',
         code: 'not-an-image',

@@ -4,6 +4,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import { type Digest, digestOf } from '../content/digest.js'
 import type { ImageFile } from '../content/image-file.js'
 import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
+import { printable } from '../content/printable.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { sizeMismatch, verifyBytes } from '../content/verify.js'
 import type { FileSet, FileSetEntry } from '../tar/file-set.js'
@@ -152,7 +153,7 @@ export class DirSource implements Source {
     const entry = await this.#files.stat(file)
     if (entry === undefined) {
       throw new LayoutError(
-        `${what} (${descriptor.mediaType}) is missing: the image names it but it is not there`,
+        `${what} (${printable(descriptor.mediaType)}) is missing: the image names it but it is not there`,
         {
           kind: 'corrupt',
           code: 'missing-blob',

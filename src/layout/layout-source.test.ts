@@ -5,6 +5,7 @@ import type { Descriptor } from '../content/descriptor.js'
 import { digestOf } from '../content/digest.js'
 import { rawManifest } from '../content/manifest.js'
 import { MediaType } from '../content/media-types.js'
+import { printable } from '../content/printable.js'
 import type { RawManifest, Source } from '../content/store.js'
 import { readLimited, verifyStream } from '../content/verify.js'
 import { blobPath } from './layout-format.js'
@@ -111,6 +112,14 @@ describe('LayoutSource', () => {
     await expect(source.getManifest('thing', context)).rejects.toThrow(
       'has the media type "application/vnd.example.thing+json", which is not known',
     )
+  })
+
+  it('R231: shows a type that is none without its control characters', async () => {
+    const hostile = manifestOf({ a: 1 }, 'a\u001b[2J\r\n')
+    const source = await LayoutSource.open(layoutOf({ manifests: [entry(hostile, 'thing')] }, [hostile]))
+    const error = await source.getManifest('thing', context).catch(error => error)
+    expect(error.message).toContain('has the media type "a')
+    expect(error.message).toBe(printable(error.message))
   })
 
   it('names a missing blob by its digest and type', async () => {

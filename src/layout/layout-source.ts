@@ -5,6 +5,7 @@ import { algorithmOf, type Digest, digestOf, isDigest } from '../content/digest.
 import type { ImageFile } from '../content/image-file.js'
 import { MANIFEST_LIMIT_BYTES, parseManifest } from '../content/manifest.js'
 import { isManifestType, isSchema1Type } from '../content/media-types.js'
+import { printable } from '../content/printable.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
 import { sizeMismatch, verifyBytes } from '../content/verify.js'
 import type { FileSet } from '../tar/file-set.js'
@@ -124,10 +125,13 @@ export class LayoutSource implements Source {
     const { digest, mediaType } = descriptor
     const what = `manifest ${digest} in ${this.label}`
     if (mediaType !== '' && !isManifestType(mediaType) && !isSchema1Type(mediaType)) {
-      throw new LayoutError(`${what} has the media type "${mediaType}", which is not known`, {
-        kind: 'corrupt',
-        code: 'unsupported',
-      })
+      throw new LayoutError(
+        `${what} has the media type "${printable(mediaType).slice(0, 200)}", which is not known`,
+        {
+          kind: 'corrupt',
+          code: 'unsupported',
+        },
+      )
     }
     if (descriptor.size > MANIFEST_LIMIT_BYTES) throw tooLarge(what, MANIFEST_LIMIT_BYTES)
     await this.#checkBlob(descriptor, what)
@@ -178,7 +182,7 @@ export class LayoutSource implements Source {
   async #checkBlob(descriptor: Descriptor, what: string): Promise<void> {
     const entry = await this.#files.stat(blobPath(descriptor.digest))
     if (entry === undefined) {
-      const type = descriptor.mediaType === '' ? '' : ` (${descriptor.mediaType})`
+      const type = descriptor.mediaType === '' ? '' : ` (${printable(descriptor.mediaType)})`
       throw new LayoutError(`${what}${type} is missing: the layout names it but does not hold it`, {
         kind: 'corrupt',
         code: 'missing-blob',
