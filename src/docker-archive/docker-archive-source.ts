@@ -74,9 +74,7 @@ export class DockerArchiveSource implements Source {
   #config: Promise<ImageConfig> | undefined
   #layers: Promise<StartedLayers> | undefined
   #manifest: Promise<RawManifest> | undefined
-  readonly #own = new Set<Digest>()
-  readonly #blobs = new Map<Digest, (from?: number) => Promise<Readable>>()
-  readonly #chunks = new Map<Digest, (from?: number) => Chunks>()
+  readonly #blobs = new Map<Digest, Pick<PreparedLayer, 'open' | 'chunksFrom' | 'isOwn'>>()
 
   /** The file set is disposed by whoever opened it, after this source. */
   constructor(files: FileSet, image: ManifestJsonImage, options: DockerArchiveOptions = {}) {
@@ -159,27 +157,26 @@ export class DockerArchiveSource implements Source {
   }
 
   async openBlob(descriptor: Descriptor, _context: Context, from?: number): Promise<Readable> {
-    const open = this.#blobs.get(descriptor.digest)
-    if (open === undefined) {
+    const blob = this.#blobs.get(descriptor.digest)
+    if (blob === undefined) {
       throw new DockerArchiveError(`blob ${descriptor.digest} is not in ${this.label}`, {
         kind: 'not-found',
         code: 'missing-blob',
       })
     }
-    return await open(from)
+    return await blob.open(from)
   }
 
   blobChunks(descriptor: Descriptor, context: Context, from?: number): Chunks {
-    const chunks = this.#chunks.get(descriptor.digest)
     return (
-      chunks?.(from) ??
+      this.#blobs.get(descriptor.digest)?.chunksFrom?.(from) ??
       blobChunksOf({ openBlob: () => this.openBlob(descriptor, context, from) }, descriptor, context)
     )
   }
 
   /** Layers in the spool were hashed when they were put there. */
   hasVerified(digest: Digest): boolean {
-    return this.#own.has(digest)
+    return this.#blobs.get(digest)?.isOwn === true
   }
 
   /** A docker-archive can't hold referrers. */
@@ -207,9 +204,9 @@ export class DockerArchiveSource implements Source {
       if (named !== undefined && digest !== `sha256:${named}` && this.#options.trustConfig !== true) {
         throw wrongConfig(what, `sha256:${named}`, digest)
       }
-      this.#blobs.set(digest, async (from = 0) =>
-        Readable.from([bytes.subarray(from)], { objectMode: false }),
-      )
+      this.#blobs.set(digest, {
+        open: async (from = 0) => Readable.from([bytes.subarray(from)], { objectMode: false }),
+      })
       return parseImageConfig(bytes, what)
     })()
     return this.#config
@@ -252,9 +249,7 @@ export class DockerArchiveSource implements Source {
       reads,
       tell: offset => context.emit({ type: 'layer-progress', diffID, offset, size }),
     })
-    this.#blobs.set(prepared.digest, from => prepared.open(from))
-    if (prepared.chunksFrom !== undefined) this.#chunks.set(prepared.digest, prepared.chunksFrom)
-    if (prepared.isOwn === true) this.#own.add(prepared.digest)
+    this.#blobs.set(prepared.digest, prepared)
     context.emit({
       type: 'layer-ready',
       diffID,
