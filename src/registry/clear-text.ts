@@ -1,5 +1,5 @@
 import { connect, type LookupFunction } from 'node:net'
-import { hostnameOf } from '../config/insecure-registries.js'
+import { placeOf } from '../http/connecting.js'
 
 /** Who answers in clear text does so at once. */
 const PATIENCE_MS = 1_000
@@ -29,8 +29,7 @@ export function answersInClearText(
 ): Promise<boolean> {
   return new Promise(resolve => {
     const socket = connect({
-      host: hostnameOf(url.hostname),
-      port: url.port === '' ? 443 : Number(url.port),
+      ...placeOf(url),
       ...(lookup !== undefined && { lookup }),
       // As the connections of the client read, and write once they are made: no other part of Node is compiled for it.
       onread: {
