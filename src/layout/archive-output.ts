@@ -1,9 +1,10 @@
-import { access, type FileHandle, open, rename } from 'node:fs/promises'
+import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { chunksOf } from '../content/chunks.js'
 import type { Context } from '../content/store.js'
 import { createExclusive, syncFolder } from '../files/atomic-file.js'
+import { exists } from '../files/exists.js'
 import { rangeAccess } from '../tar/range-stream.js'
 import { type ArchiveMember, streamMembers, writeMembers } from './archive-members.js'
 import { checkSignal } from './layout-error.js'
@@ -26,10 +27,7 @@ export async function writeArchive(
   await staging.make()
   const incomplete = join(staging.path, 'archive')
   const file = await createExclusive(incomplete)
-  const durable = await access(target).then(
-    () => true,
-    () => false,
-  )
+  const durable = await exists(target)
   try {
     await writeMembers(file, members, context, { path: incomplete, durable })
   } finally {

@@ -1,7 +1,8 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { systemCodeOf } from '../errors.js'
 import { openRegular, replaceFile } from '../files/atomic-file.js'
+import { exists } from '../files/exists.js'
 import { makeFolder } from '../files/make-folder.js'
 import { LayoutError } from './layout-error.js'
 import {
@@ -69,9 +70,5 @@ async function namesIn(folder: string): Promise<string[] | undefined> {
 export async function initializeLayout(folder: string, durable: boolean): Promise<void> {
   await makeFolder(folder)
   const path = join(folder, LAYOUT_FILE)
-  const exists = await stat(path).then(
-    () => true,
-    () => false,
-  )
-  if (!exists) await replaceFile(path, Buffer.from(LAYOUT_FILE_TEXT), { durable })
+  if (!(await exists(path))) await replaceFile(path, Buffer.from(LAYOUT_FILE_TEXT), { durable })
 }

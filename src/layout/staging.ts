@@ -1,6 +1,7 @@
 import { rmdirSync, rmSync } from 'node:fs'
-import { lstat, readdir, rm, rmdir, stat } from 'node:fs/promises'
+import { lstat, readdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { exists } from '../files/exists.js'
 import { makeFolder } from '../files/make-folder.js'
 import { isAbandoned, ownedName, release } from '../files/owned-name.js'
 
@@ -76,11 +77,4 @@ const unfinished = new Set<Staging>()
 
 function removeUnfinished(): void {
   for (const staging of unfinished) staging.removeNow()
-}
-
-async function exists(path: string): Promise<boolean> {
-  return await stat(path).then(
-    () => true,
-    () => false,
-  )
 }
