@@ -13,7 +13,8 @@ type Outcome = Buffer | 'refused'
 
 async function inflate(pieces: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of inflateInThread(Readable.from(pieces), WHAT)) chunks.push(Buffer.from(chunk))
+  for await (const chunk of inflateInThread(Readable.from(pieces), { what: WHAT }))
+    chunks.push(Buffer.from(chunk))
   return Buffer.concat(chunks)
 }
 
@@ -106,7 +107,7 @@ describe('a thread that decompresses', () => {
     const bytes = sample(3_500_000, 8)
     for (const first of [1, 512, 65_024, 300_001, 1024 * 1024]) {
       const chunks: Buffer[] = []
-      for await (const chunk of inflateInThread(Readable.from([gzipSync(bytes)]), WHAT, first)) {
+      for await (const chunk of inflateInThread(Readable.from([gzipSync(bytes)]), { what: WHAT, first })) {
         if (chunks.length > 0) expect(chunk.byteOffset % 4096).toBe(0)
         chunks.push(Buffer.from(chunk))
       }
@@ -219,7 +220,7 @@ describe('a thread that decompresses', () => {
         left = true
       }
     }
-    for await (const chunk of inflateInThread(endless(), WHAT)) {
+    for await (const chunk of inflateInThread(endless(), { what: WHAT })) {
       expect(chunk.length).toBeGreaterThan(0)
       break
     }

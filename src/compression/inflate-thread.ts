@@ -1,5 +1,7 @@
 import { Worker } from 'node:worker_threads'
-import type { Chunks } from '../content/chunks.js'
+import { type Chunks, CUT_BYTES } from '../content/chunks.js'
+import { algorithmOf, parseDigest } from '../content/digest.js'
+import { digestMismatch, type Expected, sizeMismatch } from '../content/verify.js'
 import {
   CompressionError,
   corruptCompression,
@@ -22,7 +24,17 @@ interface InflateExports {
 type Message =
   | { type: 'taken'; index: number }
   | { type: 'filled'; index: number; size: number }
-  | { type: 'ended'; reason: 'whole' | 'truncated' | 'corrupt'; detail: string }
+  | { type: 'ended'; reason: 'whole' | 'truncated' | 'corrupt'; detail: string; hex?: string }
+
+/** How a stream is decompressed. */
+export interface InflateOptions {
+  /** For messages: `layer sha256:…`. */
+  what: string
+  /** How long the first chunk is to be, if the stream is; at most `CUT_BYTES`, which is the default. */
+  first?: number | undefined
+  /** What has to come of it. Not checked when not given. */
+  expected?: Expected | undefined
+}
 
 /**
  * The program of the thread. It takes inputs in turns and fills outputs in turns, all in one memory. As a text, since a file
@@ -30,14 +42,15 @@ type Message =
  */
 const INFLATE_THREAD = `
 const { parentPort, workerData } = require('node:worker_threads')
+const { createHash } = require('node:crypto')
 const { crc32 } = require('node:zlib')
 const { memory, module } = workerData
 const inflater = new WebAssembly.Instance(module, { env: { memory } }).exports
 const bytes = Buffer.from(memory.buffer)
 const REASONS = ['', 'header', 'block type', 'stored block', 'codes', 'symbol', 'distance', 'size']
-let inputs, isLast, used, output, end, free, start, crc, isDelivered, isRunning = false
+let inputs, isLast, used, output, end, free, start, crc, hash, isDelivered, isRunning = false
 
-function begin(first) {
+function begin({ first, algorithm }) {
   inflater.start(first)
   inputs = []
   isLast = false
@@ -47,6 +60,7 @@ function begin(first) {
   start = inflater.outputAt(0)
   end = start + first
   crc = 0
+  hash = algorithm && createHash(algorithm)
   isDelivered = false
   isRunning = true
 }
@@ -54,7 +68,9 @@ function begin(first) {
 /** Takes note of what was made since the last look. */
 function check() {
   const made = inflater.output.value
-  crc = crc32(bytes.subarray(start, made), crc)
+  const last = bytes.subarray(start, made)
+  crc = crc32(last, crc)
+  hash?.update(last)
   start = made
 }
 
@@ -70,7 +86,8 @@ function deliver() {
 function stop(reason, detail = '') {
   isRunning = false
   if (reason === 'whole') deliver()
-  parentPort.postMessage({ type: 'ended', reason, detail })
+  const hex = reason === 'whole' ? hash?.digest('hex') : undefined
+  parentPort.postMessage({ type: 'ended', reason, detail, hex })
 }
 
 function run() {
@@ -102,7 +119,7 @@ function run() {
 }
 
 parentPort.on('message', message => {
-  if (message.type === 'begin') begin(message.first)
+  if (message.type === 'begin') begin(message)
   else if (message.type === 'input') inputs.push(message)
   else if (message.type === 'last') isLast = true
   else if (message.type === 'free') free++
@@ -145,28 +162,35 @@ export class InflateThread {
    * zeros after them are padding. One call at a time; after one that did not come to its end the thread is gone.
    *
    * @param input is copied as it comes
-   * @param what for messages: `layer sha256:…`
-   * @param first how long the first chunk is to be, if the layer is; at most `CUT_BYTES`
    * @returns chunks in the thread's memory, all but the first and the last of `CUT_BYTES`, which begin where a page does
-   * @throws CompressionError `corrupt-compression`, `truncated`; what the input throws
+   * @throws CompressionError `corrupt-compression`, `truncated`; ContentError `size-mismatch`, and at the end `digest-mismatch`;
+   * what the input throws
    */
-  async *inflate(input: Chunks, what: string, first: number): AsyncGenerator<Buffer, void, undefined> {
-    this.#begin(first)
+  async *inflate(
+    input: Chunks,
+    { what, first = CUT_BYTES, expected }: InflateOptions,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    this.#begin(first, expected)
+    let size = 0
     const feeding = this.#feed(input).catch(error => this.#fail(error))
     try {
       for (;;) {
         const next = this.#filled.shift()
         if (next !== undefined) {
           const start = this.#exports.outputAt(next.index)
+          size += next.size
+          if (expected !== undefined && size > expected.size)
+            throw sizeMismatch(`${what}, uncompressed,`, expected.size, `at least ${size}`)
           yield this.#bytes.subarray(start, start + next.size)
           this.#worker.postMessage({ type: 'free' })
         } else if (this.#failure !== undefined) throw this.#failure.error
         else if (this.#ended !== undefined) break
         else await this.#change()
       }
-      const { reason, detail } = this.#ended
+      const { reason, detail, hex } = this.#ended
       if (reason === 'truncated') throw truncatedCompression(what, 'gzip', new InputEnded())
       if (reason === 'corrupt') throw corruptCompression(what, 'gzip', new Error(`wrong ${detail}`))
+      if (expected !== undefined) check(expected, size, hex, `${what}, uncompressed,`)
     } finally {
       if (this.#ended === undefined) this.end()
       this.#isLeft = true
@@ -186,13 +210,14 @@ export class InflateThread {
     this.#failure ??= { error: ended(undefined) }
   }
 
-  #begin(first: number): void {
+  #begin(first: number, expected: Expected | undefined): void {
     this.#freeInputs = Array.from({ length: this.#exports.inputs.value }, (_, index) => index)
     this.#filled = []
     this.#ended = undefined
     this.#isLeft = false
     this.#worker.ref()
-    this.#worker.postMessage({ type: 'begin', first })
+    const algorithm = expected && algorithmOf(expected.digest)
+    this.#worker.postMessage({ type: 'begin', first, algorithm })
   }
 
   async #feed(input: Chunks): Promise<void> {
@@ -239,6 +264,13 @@ export class InflateThread {
     for (const resolve of this.#waiting) resolve()
     this.#waiting.clear()
   }
+}
+
+/** Compares what came out with what had to; the thread has hashed it while it was in the processor's cache. */
+function check(expected: Expected, size: number, hex: string | undefined, what: string): void {
+  if (size !== expected.size) throw sizeMismatch(what, expected.size, `${size}`)
+  const found = parseDigest(`${algorithmOf(expected.digest)}:${hex}`)
+  if (found !== expected.digest) throw digestMismatch(what, expected.digest, found)
 }
 
 function ended(cause: unknown): CompressionError {

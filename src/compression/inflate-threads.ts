@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
-import { type Chunks, CUT_BYTES } from '../content/chunks.js'
+import type { Chunks } from '../content/chunks.js'
 import { WeightedLimit } from '../limit.js'
-import { InflateThread } from './inflate-thread.js'
+import { type InflateOptions, InflateThread } from './inflate-thread.js'
 
 /** So many threads are as fast as one can hash what they make. */
 const MOST_THREADS = 4
@@ -19,12 +19,11 @@ let ending: NodeJS.Timeout | undefined
  */
 export async function* inflateInThread(
   input: Chunks,
-  what: string,
-  first = CUT_BYTES,
+  options: InflateOptions,
 ): AsyncGenerator<Buffer, void, undefined> {
   const { thread, release } = await takeThread()
   try {
-    yield* thread.inflate(input, what, first)
+    yield* thread.inflate(input, options)
   } finally {
     release()
   }

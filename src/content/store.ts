@@ -74,6 +74,12 @@ export interface Source extends AsyncDisposable {
   hasVerified?(digest: Digest): boolean
 
   /**
+   * Whether {@link Source.blobChunks}, of a blob from its start, check size and digest on their own, and throw what
+   * `verifyChunks` does: it is hashed where it is made. The last chunk is not held back. Absent where none are checked so.
+   */
+  checksChunks?(digest: Digest): boolean
+
+  /**
    * Whether blobs lie on a disk of this machine, where reading one again costs little: it may then be left to a registry to
    * check the bytes, which it does anyway. Absent where they come from elsewhere.
    */

@@ -19,6 +19,8 @@ export interface ConvertedLayer {
   open(from: number, context: Context): Promise<Readable>
   /** The same from its start, chunk by chunk, cut as `Source.blobChunks` says. Absent where {@link open} does as well. */
   chunks?(context: Context, cut?: number): Chunks
+  /** Whether {@link chunks} end with an error where size or digest is wrong, as those of `verifyChunks` do. */
+  isChecked?: boolean
 }
 
 /**

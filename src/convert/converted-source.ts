@@ -86,6 +86,10 @@ export class ConvertedSource implements Source {
     return chunks ?? blobChunksOf({ openBlob: () => layer.open(from, context) }, descriptor, context, from)
   }
 
+  checksChunks(digest: Digest): boolean {
+    return this.#layers.get(digest)?.isChecked === true
+  }
+
   /** What was converted is in the spool, and would be the same again. */
   rejectBlob(digest: Digest, context: Context): boolean {
     return !this.#layers.has(digest) && (this.#base.rejectBlob?.(digest, context) ?? false)

@@ -38,6 +38,27 @@ it('gives it chunk by chunk as well, by a thread where it is large', async () =>
   }
 })
 
+it('refuses what has not the digest or the size that it tells, as it comes to that, by a thread or without', async () => {
+  const zeros = Buffer.alloc(2_500_000)
+  for (const size of [1000, 2_000_000]) {
+    const noise = randomBytes(size)
+    const read = async (bytes: Buffer, diffID = digestOf(noise)) => {
+      const layer = await late(bytes, diffID)
+      expect(layer?.isChecked).toBe(true)
+      for await (const _ of layer?.chunks?.(context) ?? []);
+    }
+    const what = `layer ${digestOf(gzipSync(noise))} of memory:base, uncompressed,`
+    await expect(read(gzipSync(noise), digestOf(plain))).rejects.toMatchObject({
+      code: 'digest-mismatch',
+      message: `${what} should have the digest ${digestOf(plain)} but has sha256:${digestOf(noise).slice(7, 19)}…`,
+    })
+    await expect(read(Buffer.concat([gzipSync(noise), gzipSync(zeros)]))).rejects.toMatchObject({
+      code: 'size-mismatch',
+      message: expect.stringContaining(`, uncompressed, should have ${zeros.length} bytes but has at least `),
+    })
+  }
+})
+
 it('does so for what could not be compressed', async () => {
   expect(await late(gzipSync(plain, { level: 0 }))).toMatchObject({ size: plain.length })
 })

@@ -2,12 +2,14 @@ import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { decompress } from '../compression/decompress.js'
 import { generatedStream } from '../compression/generated-stream.js'
+import type { InflateOptions } from '../compression/inflate-thread.js'
 import { inflateInThread } from '../compression/inflate-threads.js'
-import { blobChunksOf, type Chunks } from '../content/chunks.js'
+import { blobChunksOf, type Chunks, verifyChunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
 import { announcedCompression } from '../content/layer-types.js'
 import type { Context, Source } from '../content/store.js'
+import type { Expected } from '../content/verify.js'
 import { withoutStart } from '../content/without-start.js'
 import { type ConvertedLayer, compressionOf } from './convert-layer.js'
 
@@ -43,7 +45,13 @@ export async function lateLayer(
     digest: diffID,
     size,
     compression: 'none',
-    chunks: (reading, cut) => inflate(source, layer, reading, what, cut),
+    chunks: (reading, cut) =>
+      inflate(blobChunksOf(source, layer, reading), layer, {
+        what,
+        first: cut,
+        expected: { digest: diffID, size },
+      }),
+    isChecked: true,
     open: async (from, reading) => {
       const plain = decompress(await source.openBlob(layer, reading), 'gzip', { what })
       return from === 0 ? plain : generatedStream(withoutStart(plain, from), plain)
@@ -62,8 +70,14 @@ async function readSize(source: Source, layer: Descriptor, context: Context): Pr
   return (await buffer(await source.openBlob(layer, context, layer.size - SIZE_BYTES))).readUInt32LE()
 }
 
-function inflate(source: Source, layer: Descriptor, context: Context, what: string, cut?: number): Chunks {
-  const stored = blobChunksOf(source, layer, context)
-  if (layer.size >= WORTH_A_THREAD_BYTES) return inflateInThread(stored, what, cut)
-  return decompress(Readable.from(stored, { objectMode: false }), 'gzip', { what })
+/** Uncompresses a layer, and checks what comes of it: a thread does that while it is in its processor's cache. */
+function inflate(
+  stored: Chunks,
+  { size }: Descriptor,
+  options: InflateOptions & { expected: Expected },
+): Chunks {
+  if (size >= WORTH_A_THREAD_BYTES) return inflateInThread(stored, options)
+  const { what, expected } = options
+  const plain = decompress(Readable.from(stored, { objectMode: false }), 'gzip', { what })
+  return verifyChunks(plain, expected, `${what}, uncompressed,`)
 }
