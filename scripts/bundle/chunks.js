@@ -11,7 +11,7 @@ const CHUNKS = {
       args cache command flags help/util index logger parser/index parser/parse parser/validate settings
       util/aggregate-flags util/ids util/util`,
     packages: [],
-    own: 'cli/main cli/named-command',
+    own: 'cli/closed-outputs cli/main cli/named-command cli/print-line',
   },
   /** Where oclif has to find out what is meant. */
   find: {
@@ -73,7 +73,7 @@ const CHUNKS = {
     oclif: '',
     packages: [],
     own: `
-      cli/base-command cli/byte-size cli/closed-outputs cli/duration cli/exit-codes cli/image-flags cli/interruption cli/lookup-command
+      cli/base-command cli/byte-size cli/duration cli/exit-codes cli/image-flags cli/interruption cli/lookup-command
       cli/progress/notice
       config/config-files config/docker-settings config/insecure-registries config/ip-version config/proxies
       config/registries-conf config/routes config/trust

@@ -72,6 +72,12 @@ const CHANGES = [
     to: JSON.stringify(oclifVersion()),
   },
   {
+    // Ours stand by for a closed output when the stream is made, which few commands need.
+    module: '@oclif/core/lib/command.js',
+    from: /process\.stdout\.on\('error', [\s\S]*?\n\}\);/,
+    to: '',
+  },
+  {
     // It is read anew for a command of a plugin that brings an oclif of its own, which there is none of.
     module: '@oclif/core/lib/command.js',
     from: 'await config_1.Config.load(opts || require.main?.filename || __dirname)',

@@ -15,7 +15,6 @@ import {
   readRegistriesConf,
 } from '../index.js'
 import { readPassword } from './ask-login.js'
-import { tolerateClosedOutputs } from './closed-outputs.js'
 import { durationFlag } from './duration.js'
 import { EXIT_CODES } from './exit-codes.js'
 import { Interruption } from './interruption.js'
@@ -110,11 +109,6 @@ export abstract class BaseCommand extends Command {
   protected readonly whenRepeated: string = 'it starts from the beginning'
 
   #keychain: Promise<CredentialStore> | undefined
-
-  protected override async init(): Promise<void> {
-    tolerateClosedOutputs()
-    await super.init()
-  }
 
   /** {@link whenRepeated}, once the user has stopped it; see `describeError`. */
   protected get interrupted(): string | false {

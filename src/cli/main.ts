@@ -1,5 +1,6 @@
-import { writeSync } from 'node:fs'
+import { tolerateClosedOutputs } from './closed-outputs.js'
 import { findNamedCommand, runNamedCommand, userAgentOf } from './named-command.js'
+import { printLine } from './print-line.js'
 import type { ProgramParts } from './program-parts.js'
 
 /**
@@ -11,6 +12,7 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
   // With nothing left to wait for, Node would end a run that is not done as if it were.
   const standStill = () => void fail(new Error('there is nothing left to wait for, and it is not done'))
   process.once('beforeExit', standStill)
+  tolerateClosedOutputs()
   try {
     const named = findNamedCommand(parameters, parts)
     if (parameters[0] === '--version') {
@@ -37,14 +39,5 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
     // With it comes the library, which help and version do without.
     const { printError } = await import('./report-error.js')
     process.exitCode = printError(error, { debug: parameters.includes('--debug') })
-  }
-}
-
-/** Without a stream, which takes longer to make than all else that is done for the version. */
-function printLine(line: string): void {
-  try {
-    writeSync(1, `${line}\n`)
-  } catch {
-    console.log(line)
   }
 }

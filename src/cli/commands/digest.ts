@@ -10,6 +10,7 @@ import {
 } from '../../index.js'
 import { cacheFlags, compressionFlag } from '../image-flags.js'
 import { LookupCommand, lookupFlags } from '../lookup-command.js'
+import { printLine } from '../print-line.js'
 
 export default class Digest extends LookupCommand {
   static override hiddenAliases = ['image:digest']
@@ -43,7 +44,7 @@ export default class Digest extends LookupCommand {
     const { args, flags } = await this.parse(Digest)
     const { mediaType, digest, size } = await this.#describe(args.locator, flags)
     if (flags.json) this.printJson({ mediaType, digest, size })
-    else process.stdout.write(`${digest}\n`)
+    else printLine(digest)
   }
 
   async #describe(text: string, flags: Interfaces.InferredFlags<typeof Digest.flags>): Promise<Descriptor> {
