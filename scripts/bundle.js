@@ -8,6 +8,7 @@ import { minifySync } from 'rolldown/utils'
 import { chunks } from './bundle/chunks.js'
 import { eagerModules, lazyImports, lazyRequires } from './bundle/lazy-loading.js'
 import { moduleUrls } from './bundle/module-urls.js'
+import { ownRuntime } from './bundle/own-runtime.js'
 import { plainExports } from './bundle/plain-exports.js'
 import { trimmedPackages } from './bundle/trimmed-packages.js'
 
@@ -134,9 +135,10 @@ async function bundle(compiled, programs, codeSplitting) {
     comments: false,
   })
   await build.close()
+  const runtime = output.find(({ name }) => name === 'rolldown-runtime')?.code
   return output.map(({ fileName, code }) => ({
     fileName,
-    code: inAscii(shortened(eagerModules(lazyImports(plainExports(code))))),
+    code: inAscii(shortened(eagerModules(lazyImports(plainExports(ownRuntime(code, runtime)))))),
   }))
 }
 

@@ -7,7 +7,7 @@ const COMPILED_EXPORT = /^exports\.(\w+) = (__importStar\(require\("[^"]+"\)\));
 
 /** What rolldown makes of an import of Node's or another file's: `let node_fs = require("node:fs")`. */
 const BUNDLED_IMPORT =
-  /^(?:const|let) ((?!require_rolldown_runtime\b)[\w$]+) = (require\("(?:node:|\.\/)[^"]+"\));\n(?:\1 = (require_rolldown_runtime\.__toESM)\(\1(, 1)?\);\n)?/gm
+  /^(?:const|let) ([\w$]+) = (require\("(?:node:|\.\/)[^"]+"\));\n(?:\1 = (require_rolldown_runtime\.__toESM)\(\1(, 1)?\);\n)?/gm
 
 /** What rolldown leaves of an import of which nothing is used. */
 const UNUSED_IMPORT = /^require\("node:[^"]+"\);\n/gm

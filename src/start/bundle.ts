@@ -40,7 +40,8 @@ export class Bundle {
   readonly load = (file: string): unknown => {
     const loaded = this.#modules.get(file)
     if (loaded !== undefined) return loaded.exports
-    const module: LoadedModule = { exports: {} }
+    // Without a prototype, V8 makes it a table at once, and not another shape of objects for each name that is added.
+    const module: LoadedModule = { exports: Object.create(null) }
     this.#modules.set(file, module)
     const path = join(this.#folder, file)
     const run = this.#compile(file, path).runInThisContext() as Run

@@ -125,18 +125,11 @@ describe('what is loaded', () => {
   }
 
   it('is one file of the bundle for the version', async () => {
-    expect(await loaded('--version')).toEqual(['regctl', 'rolldown-runtime'])
+    expect(await loaded('--version')).toEqual(['regctl'])
   })
 
   it('is little more for help', async () => {
-    expect(await loaded('--help')).toEqual([
-      'find',
-      'help',
-      'outlines',
-      'program-plugin',
-      'regctl',
-      'rolldown-runtime',
-    ])
+    expect(await loaded('--help')).toEqual(['find', 'help', 'outlines', 'program-plugin', 'regctl'])
   })
 
   describe('for a question to a registry', () => {
@@ -154,7 +147,7 @@ describe('what is loaded', () => {
     afterEach(() => registry[Symbol.asyncDispose]())
 
     it('is what speaks to registries, besides the command', async () => {
-      expect(await loaded('digest', image)).toEqual(['digest', 'regctl', 'registry', 'rolldown-runtime'])
+      expect(await loaded('digest', image)).toEqual(['digest', 'regctl', 'registry'])
     })
 
     it('is nothing of Node that would take long', async () => {
