@@ -1,9 +1,11 @@
 /** Changes with the format. */
-const MAGIC = 'regctl code 2\n\0\0'
-/** The magic, the checksum of what follows it, and the length of the table. */
-const HEADER_BYTES = MAGIC.length + 8
-/** Disks and file systems lose or mix up whole blocks, of 512 bytes at least: one word of each shows that. */
-const SAMPLE_WORDS = 128
+const MAGIC = 0x72636303
+/** The magic, the checksum of what follows it, and the length of the table, of which each is a word of this machine. */
+const HEADER_BYTES = 12
+const CHECKSUM = 1
+const TABLE_LENGTH = 2
+/** Disks and file systems lose or mix up whole blocks, of 4 KiB mostly: two words of each show that. */
+const SAMPLE_WORDS = 512
 /** V8 takes its data in place where it begins at such a multiple. */
 const ALIGNMENT = 8
 
@@ -18,47 +20,46 @@ export function packCode(codes: ReadonlyMap<string, Buffer>): Buffer {
     entries.push([name, end, length])
     end = aligned(end + length)
   }
-  const table = Buffer.from(JSON.stringify(entries))
+  // Names are ASCII.
+  const table = JSON.stringify(entries)
   const start = aligned(HEADER_BYTES + table.length)
   const bytes = Buffer.alloc(start + end)
-  bytes.write(MAGIC, 'latin1')
-  bytes.writeUInt32LE(table.length, MAGIC.length + 4)
-  table.copy(bytes, HEADER_BYTES)
+  bytes.write(table, HEADER_BYTES, 'latin1')
   for (const [name, from] of entries) codes.get(name)?.copy(bytes, start + from)
-  bytes.writeUInt32LE(checksum(bytes), MAGIC.length)
+  const words = wordsOf(bytes)
+  words[0] = MAGIC
+  words[TABLE_LENGTH] = table.length
+  words[CHECKSUM] = checksum(words)
   return bytes
 }
 
 /**
- * Takes a pack apart.
+ * Takes a pack apart. It is run at each start without ever being compiled, so it calls as little as can be of what Node would
+ * have to compile for it.
  *
  * @returns the codes, which share the memory of the pack; none if it is no pack, was cut off or changed
  */
 export function unpackCode(bytes: Buffer): ReadonlyMap<string, Buffer> {
-  const isWhole =
-    bytes.length > HEADER_BYTES &&
-    bytes.toString('latin1', 0, MAGIC.length) === MAGIC &&
-    bytes.readUInt32LE(MAGIC.length) === checksum(bytes)
-  if (!isWhole) return new Map()
-  const tableEnd = HEADER_BYTES + bytes.readUInt32LE(MAGIC.length + 4)
+  const words = wordsOf(bytes)
+  if (words[0] !== MAGIC || words[CHECKSUM] !== checksum(words)) return new Map()
+  const tableEnd = HEADER_BYTES + (words[TABLE_LENGTH] ?? 0)
   const start = aligned(tableEnd)
-  const entries = JSON.parse(bytes.toString('utf8', HEADER_BYTES, tableEnd)) as Entry[]
+  const entries = JSON.parse(String.fromCharCode(...bytes.subarray(HEADER_BYTES, tableEnd))) as Entry[]
   return new Map(
     entries.map(([name, from, length]) => [name, bytes.subarray(start + from, start + from + length)]),
   )
 }
 
-/**
- * Of what follows the checksum. Node's own are in modules that take longer to load than this takes, which is run without ever
- * being compiled: it calls nothing, and its numbers are those that V8 keeps without memory of their own.
- */
-function checksum(bytes: Buffer): number {
-  const words = new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
-  let sum = bytes.length
-  // The first words are of the magic, the checksum, and the table's length.
-  for (let index = HEADER_BYTES >> 2; index < words.length; index += SAMPLE_WORDS)
+/** Of what follows the checksum. Node's own are in modules that take longer to load than this takes. */
+function checksum(words: Int32Array): number {
+  let sum = words.length
+  for (let index = TABLE_LENGTH; index < words.length; index += SAMPLE_WORDS)
     sum = (sum << 5) ^ (sum >>> 27) ^ (index + (words[index] as number))
-  return sum >>> 0
+  return sum
+}
+
+function wordsOf(bytes: Buffer): Int32Array {
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
 }
 
 function aligned(position: number): number {
