@@ -85,7 +85,7 @@ function namesIn(folder: string): string[] {
 
 /** @throws ConfigError `bad-registries-conf` */
 export async function parseRegistriesConf(text: string, from: string): Promise<RegistryRule[]> {
-  if (!mayHaveRules(text)) return []
+  if (!MAY_HAVE_RULES.test(text)) return []
   const fail = (why: string, cause?: unknown) =>
     new ConfigError(`cannot use ${from}: ${why}`, { kind: 'failed', code: 'bad-registries-conf', cause })
   const { parse } = await import('smol-toml')
@@ -101,12 +101,7 @@ export async function parseRegistriesConf(text: string, from: string): Promise<R
 }
 
 /** Most systems have the file with nothing but comments and short names in it. */
-function mayHaveRules(text: string): boolean {
-  for (let at = text.indexOf('registry'); at >= 0; at = text.indexOf('registry', at + 1)) {
-    if (/^[\s[]*$/.test(text.slice(text.lastIndexOf('\n', at) + 1, at))) return true
-  }
-  return false
-}
+const MAY_HAVE_RULES = /^[ \t[]*registry/m
 
 function readRule(entry: unknown, from: string, fail: (why: string) => ConfigError): RegistryRule {
   if (!isObject(entry)) throw fail('a registry is no table')

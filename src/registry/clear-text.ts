@@ -6,15 +6,12 @@ const PATIENCE_MS = 1_000
 
 /**
  * The beginning of TLS (RFC 8446, section 4.1.2): enough for a server to go on, or to end it with an alert. Its random
- * bytes are line feeds, so that what reads lines of text doesn't wait for the end of the first.
+ * bytes are line feeds, so that what reads lines of text doesn't wait for the end of the first. Each character is a byte.
  */
-const CLIENT_HELLO = Buffer.from(
-  ['16030100330100002f0303', '0a'.repeat(32), '00', '0008', '1301c02fc02b002f', '0100'].join(''),
-  'hex',
-)
+const CLIENT_HELLO = `\x16\x03\x01\x003\x01\0\0/\x03\x03${'\n'.repeat(32)}\0\0\x08\x13\x01\xc0\x2f\xc0\x2b\0\x2f\x01\0`
 
 /** How each answer of a server begins that speaks HTTP/1 (RFC 9112, section 4). */
-const HTTP = Buffer.from('HTTP/')
+const HTTP = 'HTTP/'
 
 /**
  * Whether a server takes TLS for a broken HTTP request. To see that, a handshake is begun by hand: TLS itself need not be
@@ -33,9 +30,9 @@ export function answersInClearText(
       ...(lookup !== undefined && { lookup }),
       // As the connections of the client read, and write once they are made: no other part of Node is compiled for it.
       onread: {
-        buffer: Buffer.alloc(HTTP.length),
+        buffer: new Uint8Array(HTTP.length),
         callback: (_, answer) => {
-          end(Buffer.from(answer).equals(HTTP))
+          end(String.fromCharCode(...answer) === HTTP)
           return true
         },
       },
@@ -50,7 +47,7 @@ export function answersInClearText(
     const timer = setTimeout(giveUp, PATIENCE_MS)
     signal.addEventListener('abort', giveUp)
     socket
-      .once('connect', () => socket.write(CLIENT_HELLO))
+      .once('connect', () => socket.write(CLIENT_HELLO, 'latin1'))
       // One that hangs up without a word need not be waited for.
       .once('close', giveUp)
       .on('error', giveUp)
