@@ -36,3 +36,23 @@ it('counts no write that failed', async () => {
   await expect(rate.measure(PIECE, () => Promise.reject(new Error('EIO')))).rejects.toThrow('EIO')
   expect(rate.isSlow).toBe(false)
 })
+
+it('counts writes at the same time together', async () => {
+  const writes = async (count: number) => {
+    let nowMs = 0
+    const rate = new DiskRate(() => nowMs)
+    for (let round = 0; round < 64; round++) {
+      let end: () => void = () => {}
+      const written = new Promise<void>(resolve => {
+        end = resolve
+      })
+      const all = Array.from({ length: count }, () => rate.measure(PIECE, () => written))
+      nowMs += 3
+      end()
+      await Promise.all(all)
+    }
+    return rate.isSlow
+  }
+  expect(await writes(1)).toBe(true)
+  expect(await writes(4)).toBe(false)
+})

@@ -11,8 +11,8 @@ export interface LargeFileOptions {
   path?: string | undefined
   /** Whether it is to be on the disk at its end. */
   durable: boolean
-  /** For tests. */
-  rate?: DiskRate
+  /** Of the disk, where several files are written at once. */
+  rate?: DiskRate | undefined
 }
 
 /**
@@ -52,12 +52,13 @@ export class LargeFile {
 
   /** How long the first chunk should be of what goes to a place, for the others to lie right for the disk. */
   cutAt(position: number): number | undefined {
-    return (this.#isDirect && (ALIGNMENT - (position % ALIGNMENT)) % ALIGNMENT) || undefined
+    return (this.#fastWay && (ALIGNMENT - (position % ALIGNMENT)) % ALIGNMENT) || undefined
   }
 
   /** Writes bytes to a place. They are the caller's again then. */
   async write(bytes: Buffer, position: number): Promise<void> {
-    const done = this.#isDirect && isAligned(bytes, position) ? await this.#writeDirect(bytes, position) : 0
+    const direct = isAligned(bytes, position) ? this.#fastWay : undefined
+    const done = direct === undefined ? 0 : await this.#writeDirect(direct, bytes, position)
     if (done < bytes.length) await this.#writeToCache(bytes.subarray(done), position + done)
     this.#early?.wrote(bytes.length)
   }
@@ -74,8 +75,9 @@ export class LargeFile {
     await this.#early?.end()
   }
 
-  get #isDirect(): boolean {
-    return this.#direct !== undefined && !this.#rate.isSlow
+  /** Past the cache, as long as that is the faster way. */
+  get #fastWay(): FileHandle | undefined {
+    return this.#rate.isSlow ? undefined : this.#direct
   }
 
   async #writeToCache(bytes: Buffer, position: number): Promise<void> {
@@ -85,11 +87,11 @@ export class LargeFile {
   }
 
   /** @returns how many bytes were written */
-  async #writeDirect(bytes: Buffer, position: number): Promise<number> {
+  async #writeDirect(file: FileHandle, bytes: Buffer, position: number): Promise<number> {
     const length = bytes.length - (bytes.length % ALIGNMENT)
     try {
-      const written = await this.#rate.measure(length, () => this.#direct?.write(bytes, 0, length, position))
-      return written?.bytesWritten ?? 0
+      const written = await this.#rate.measure(length, () => file.write(bytes, 0, length, position))
+      return written.bytesWritten
     } catch (error) {
       // The file system has no such thing, or wants more at once.
       if (!['EINVAL', 'ENOTSUP'].includes(systemCodeOf(error) ?? '')) throw error

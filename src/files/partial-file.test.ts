@@ -164,6 +164,44 @@ describe('what an earlier run left', () => {
   })
 })
 
+describe('a large file', () => {
+  const SIZE = 5 * MIB + 12_345
+  const content = randomBytes(7, SIZE)
+
+  /** Gives bytes as connections do: from memory that begins at a page, and is used again. */
+  async function* inPages(from: number, length: number) {
+    const memory = Buffer.from(new WebAssembly.Memory({ initial: 32, maximum: 32, shared: true }).buffer)
+    for (let start = from; start < SIZE; start += length) {
+      memory.fill(255)
+      yield memory.subarray(0, content.copy(memory, 0, start, Math.min(start + length, SIZE)))
+    }
+  }
+
+  const write = (length: number) =>
+    writeResumable(
+      folder.path,
+      {
+        expected: { digest: digestOf(content), size: SIZE },
+        what: 'blob x',
+        open: async from => inPages(from, length),
+      },
+      path => rename(path, at('blob')),
+      { signal: new AbortController().signal, durable: false },
+    )
+
+  it.each([65_536, MIB, 2 * MIB, 100_000])('is the same from pieces of %i bytes', async length => {
+    await write(length)
+    expect((await readFile(at('blob'))).equals(content)).toBe(true)
+  })
+
+  it.each([2 * MIB, 2 * MIB + 1])('is gone on with at byte %i', async offset => {
+    const dead = DEAD.replace(PREFIX, partialPrefix(digestOf(content)))
+    await writeFile(at(dead), content.subarray(0, offset))
+    await write(MIB)
+    expect((await readFile(at('blob'))).equals(content)).toBe(true)
+  })
+})
+
 describe('two runs at once', () => {
   it('work on files of their own, and both end well', async () => {
     await writeFile(at(DEAD), BYTES.subarray(0, 2 * MIB))

@@ -8,11 +8,14 @@ import { untilAborted } from '../content/until-aborted.js'
 import { type Expected, isMismatch, Verifier } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
+import type { DiskRate } from './disk-rate.js'
+import { LargeFile } from './large-file.js'
 import { isAbandoned, ownedName, release } from './owned-name.js'
-import { writeAt } from './write-at.js'
 
 /** Less than this is sooner downloaded again than looked for. */
 export const WORTH_KEEPING_BYTES = 1024 * 1024
+/** A file that is smaller is not worth a look at how the disk could take it faster. */
+const LARGE_BYTES = 4 * 1024 * 1024
 /** What nobody came back for in this time goes. */
 const ABANDONED_MS = 7 * 24 * 60 * 60 * 1000
 /** What the names of incomplete files begin with. */
@@ -45,6 +48,8 @@ export interface WriteOptions {
   durable: boolean
   /** What the user can do when the disk is full; a general word if not given. */
   diskHint?: string | undefined
+  /** Of the disk, where several files are written at once. */
+  rate?: DiskRate | undefined
 }
 
 /** What the name of a file begins with while it gets the content of a digest. */
@@ -192,11 +197,18 @@ class PartialFile {
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
     const verifier = new Verifier(expected, what, hashed)
+    const isReadSoon = coming !== undefined
+    const isLarge = expected.size >= LARGE_BYTES
+    const target = await LargeFile.of(this.file, {
+      path: isLarge && !isReadSoon ? this.path : undefined,
+      durable: false,
+      rate: this.options.rate,
+    })
     try {
       for await (const chunk of untilAborted(await open(hashed.size), signal)) {
         const reading = coming?.(hashed.size, chunk)
         // While the disk is at work, the chunk is hashed.
-        const writing = this.#onDisk(writeAt(this.file, chunk, hashed.size))
+        const writing = this.#onDisk(target.write(chunk, hashed.size))
         writing.catch(() => {})
         try {
           verifier.update(chunk)
@@ -211,6 +223,8 @@ class PartialFile {
       verifier.end()
     } catch (error) {
       throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
+    } finally {
+      await target.settle()
     }
   }
 

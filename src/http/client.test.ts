@@ -168,6 +168,26 @@ describe('an answer', () => {
     expect(Buffer.concat(pieces).equals(bytes)).toBe(true)
   })
 
+  it('lies, where it is large, as a disk takes it: in whole pages of memory, one after another', async () => {
+    const bytes = randomBytes(3, 5_000_000)
+    await using server = await startRaw(async socket => {
+      await readHead(socket)
+      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${bytes.length}\r\n\r\n`)
+      for (let at = 0; at < bytes.length; at += 333_333) socket.write(bytes.subarray(at, at + 333_333))
+    })
+    using client = clientOf()
+    const { body } = await ask(client, urlOf(server))
+    let offset = 0
+    for await (const chunk of body) {
+      expect(chunk.equals(bytes.subarray(offset, offset + chunk.length))).toBe(true)
+      const isEnd = offset + chunk.length === bytes.length
+      expect(offset % 65_536).toBe(0)
+      if (!isEnd) expect([chunk.length % 65_536, chunk.byteOffset % 65_536]).toEqual([0, 0])
+      offset += chunk.length
+    }
+    expect(offset).toBe(bytes.length)
+  })
+
   it('ends with its request’s signal, also while a chunk is waited for', async () => {
     await using server = await startRaw(answering('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n'))
     using client = clientOf()

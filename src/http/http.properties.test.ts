@@ -214,7 +214,8 @@ it('the bytes of a body are its reader’s until it asks for more, wherever the 
           sent += landed.length
           left -= landed.length
         }
-        if (isRead) await readOne()
+        // Less may wait for the rest of a page.
+        if (isRead && sent - received >= 2 * 65_536) await readOne()
       }
       body.end()
       while (await readOne());

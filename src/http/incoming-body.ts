@@ -3,8 +3,8 @@ import { SLAB_BYTES, Slab } from './slab.js'
 
 /** The most memory that is read ahead into, for one body. */
 const SLABS = 4
-/** A slab with less room than this is given up. */
-const LEAST_ROOM_BYTES = 64 * 1024
+/** Chunks of large bodies end at multiples of this, for a disk that takes them from where they are. */
+const PAGE_BYTES = 64 * 1024
 /** Where the length is not known, most bodies are small. */
 const FIRST_SLAB_BYTES = 16 * 1024
 
@@ -19,7 +19,7 @@ export interface BodySource {
 /** A part of a slab with bytes of the body. */
 interface Part {
   readonly slab: Slab
-  readonly start: number
+  start: number
   end: number
 }
 
@@ -61,7 +61,7 @@ export class IncomingBody implements AsyncIterableIterator<Buffer> {
 
   async next(): Promise<IteratorResult<Buffer, undefined>> {
     this.#release()
-    const part = this.#parts.shift()
+    const part = this.#take()
     if (part === undefined) return await this.#wait()
     this.#given = part
     return { done: false, value: part.slab.bytes.subarray(part.start, part.end) }
@@ -98,16 +98,18 @@ export class IncomingBody implements AsyncIterableIterator<Buffer> {
 
   /** For the connection: bytes have come, framing included. They may have come to where they should, or elsewhere. */
   landed(bytes: Buffer): void {
-    if (this.#slab?.holds(bytes) === true) this.#slab.filled = bytes.byteOffset + bytes.length
+    const place = this.#slab?.placeOf(bytes)
+    if (this.#slab !== undefined && place !== undefined) this.#slab.filled = place + bytes.length
   }
 
   /** For the connection: some bytes of the body, which are copied when they came elsewhere. */
   add(bytes: Buffer): void {
-    if (this.#slab?.holds(bytes) === true) this.#addPart(this.#slab, bytes.byteOffset, bytes.length)
+    const place = this.#slab?.placeOf(bytes)
+    if (this.#slab !== undefined && place !== undefined) this.#addPart(this.#slab, place, bytes.length)
     else for (let at = 0; at < bytes.length; ) at += this.#copy(bytes.subarray(at))
     if (this.#left !== undefined) this.#left -= bytes.length
     // Not at once: what else lies in the socket comes with it.
-    if (this.#waiting !== undefined) this.#waking ??= setImmediate(() => this.#wake())
+    if (this.#waiting !== undefined && this.#isReadable) this.#waking ??= setImmediate(() => this.#wake())
   }
 
   /** For the connection: everything has come. */
@@ -145,6 +147,31 @@ export class IncomingBody implements AsyncIterableIterator<Buffer> {
     return { done: true, value: undefined }
   }
 
+  /** How far the first part can be given: all of it when nothing will follow on it, else up to where a page ends. */
+  get #readableEnd(): number {
+    const [part] = this.#parts
+    if (part === undefined) return 0
+    const isWhole = this.#end !== undefined || this.#parts.length > 1 || part.slab.bytes.length < SLAB_BYTES
+    return isWhole ? part.end : part.end - (part.end % PAGE_BYTES)
+  }
+
+  get #isReadable(): boolean {
+    const [part] = this.#parts
+    return part !== undefined && this.#readableEnd > part.start
+  }
+
+  /** What can be given of the first part. */
+  #take(): Part | undefined {
+    const [part] = this.#parts
+    const end = this.#readableEnd
+    if (part === undefined || end <= part.start) return undefined
+    if (end === part.end) return this.#parts.shift()
+    const taken = { ...part, end }
+    part.start = end
+    part.slab.hold()
+    return taken
+  }
+
   /** The chunk that was given is read. */
   #release(): void {
     const given = this.#given
@@ -159,10 +186,8 @@ export class IncomingBody implements AsyncIterableIterator<Buffer> {
     if (slab.release()) this.#slabs--
   }
 
-  /** Whether all that is to come fits in, or enough of it. */
   #hasRoom({ bytes, filled }: Slab): boolean {
-    const room = bytes.length - filled
-    return room > 0 && room >= Math.min(LEAST_ROOM_BYTES, this.#left ?? LEAST_ROOM_BYTES)
+    return bytes.length > filled
   }
 
   #changeSlab(): void {

@@ -8,6 +8,7 @@ import { type Expected, sizeMismatch, verifyBytes } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import type { Arrivals } from '../files/arrivals.js'
 import { openRegular, syncFolder, uniqueName, writeNew } from '../files/atomic-file.js'
+import { DiskRate } from '../files/disk-rate.js'
 import { makeFolder } from '../files/make-folder.js'
 import { type FileContent, PARTIAL_PREFIX, tidyPartialFiles, writeResumable } from '../files/partial-file.js'
 import { rangeAccess } from '../tar/range-stream.js'
@@ -42,6 +43,7 @@ export class BlobFolder {
   readonly #incompleteFolder: string
   readonly #durable: boolean
   readonly #arrivals: Arrivals | undefined
+  readonly #rate = new DiskRate()
   readonly #algorithms = new Map<DigestAlgorithm, Promise<void>>()
   /** The folders that hold new names since they were last made durable. */
   readonly #unsynced = new Set<string>()
@@ -146,7 +148,7 @@ export class BlobFolder {
     // Another folder than the layout's own is in the user's cache.
     const isInCache = this.#incompleteFolder !== this.#folder
     const diskHint = isInCache ? 'Make room there, or name a folder by REGCTL_CACHE_DIR' : undefined
-    const options = { signal, durable: this.#durable, diskHint }
+    const options = { signal, durable: this.#durable, diskHint, rate: this.#rate }
     await writeResumable(this.#incompleteFolder, told, place, options)
     this.#unsynced.add(dirname(path))
   }
