@@ -8,8 +8,10 @@ const MOST_THREADS = 4
 /** How long a thread waits for more to do. */
 const IDLE_MS = 1000
 
-const limit = new WeightedLimit({ count: Math.min(availableParallelism(), MOST_THREADS) })
+const count = Math.min(availableParallelism(), MOST_THREADS)
+const limit = new WeightedLimit({ count })
 const idle: InflateThread[] = []
+let busy = 0
 let ending: NodeJS.Timeout | undefined
 
 /**
@@ -29,14 +31,21 @@ export async function* inflateInThread(
   }
 }
 
+/** Starts a thread for a stream that comes soon, unless there are as many as there may be: it takes as long as some MB. */
+export function prepareThread(): void {
+  if (busy + idle.length < count) giveBack(new InflateThread())
+}
+
 async function takeThread(): Promise<{ thread: InflateThread; release(): void }> {
   return await new Promise((resolve, reject) => {
     const use = () =>
       new Promise<void>(release => {
         const thread = idle.pop() ?? new InflateThread()
+        busy++
         resolve({
           thread,
           release: () => {
+            busy--
             giveBack(thread)
             release()
           },

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers'
 import { decompress } from '../compression/decompress.js'
 import { generatedStream } from '../compression/generated-stream.js'
 import type { InflateOptions } from '../compression/inflate-thread.js'
-import { inflateInThread } from '../compression/inflate-threads.js'
+import { inflateInThread, prepareThread } from '../compression/inflate-threads.js'
 import { blobChunksOf, type Chunks, verifyChunks } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
 import { algorithmOf, type Digest } from '../content/digest.js'
@@ -40,6 +40,7 @@ export async function lateLayer(
   const size = await readSize(source, layer, context)
   if (size === undefined) return undefined
   if (layer.size > size * MOST_OF_SIZE + HEADER_BYTES) return undefined
+  if (layer.size >= WORTH_A_THREAD_BYTES) prepareThread()
   const what = `layer ${layer.digest} of ${source.label}`
   return {
     digest: diffID,

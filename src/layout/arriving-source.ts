@@ -1,7 +1,9 @@
 import { Readable } from 'node:stream'
 import { type Chunks, copiesOf } from '../content/chunks.js'
 import type { Descriptor } from '../content/descriptor.js'
+import { isImageConfigType } from '../content/media-types.js'
 import type { Context, RawManifest, Source } from '../content/store.js'
+import { verifyStream } from '../content/verify.js'
 import { withoutStart } from '../content/without-start.js'
 import type { Arrivals } from '../files/arrivals.js'
 
@@ -27,13 +29,15 @@ export class ArrivingSource implements Source {
     return this.#base.getManifest(tagOrDigest, context)
   }
 
+  /** A config is read at the base, which has it sooner: before it is known, no layer can be written. */
   async openBlob(descriptor: Descriptor, context: Context, from = 0): Promise<Readable> {
+    if (isImageConfigType(descriptor.mediaType) && from === 0)
+      return verifyStream(await this.#base.openBlob(descriptor, context), descriptor, this.#what(descriptor))
     return Readable.from(copiesOf(this.blobChunks(descriptor, context, from)), { objectMode: false })
   }
 
   blobChunks(descriptor: Descriptor, context: Context, from = 0): Chunks {
-    const what = `blob ${descriptor.digest} of ${this.label}`
-    const chunks = this.#arrivals.read(descriptor, what, context.signal)
+    const chunks = this.#arrivals.read(descriptor, this.#what(descriptor), context.signal)
     return from === 0 ? chunks : withoutStart(chunks, from)
   }
 
@@ -45,13 +49,17 @@ export class ArrivingSource implements Source {
     return await end
   }
 
-  /** The copy checks them. */
+  /** The copy checks them, and {@link openBlob} does. */
   hasVerified(): boolean {
     return true
   }
 
   async listReferrers(): Promise<Descriptor[]> {
     return []
+  }
+
+  #what({ digest }: Descriptor): string {
+    return `blob ${digest} of ${this.label}`
   }
 
   async [Symbol.asyncDispose](): Promise<void> {}
