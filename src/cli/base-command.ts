@@ -213,9 +213,4 @@ export abstract class BaseCommand extends Command {
     if (this.argv.includes('--json')) this.printJson({ error: describeError(error, interrupted) })
     process.exitCode = printError(error, { debug: this.argv.includes('--debug'), interrupted })
   }
-
-  protected override async finally(error: Error | undefined): Promise<void> {
-    this.interruption[Symbol.dispose]()
-    await super.finally(error)
-  }
 }

@@ -3,10 +3,10 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 const FORCED_EXIT_MS = 2000
 
 /**
- * Turns Ctrl-C, SIGTERM and SIGHUP into an aborted signal: the first one cancels, the second one kills. With `dispose`,
- * the process handles signals as before.
+ * Turns Ctrl-C, SIGTERM and SIGHUP into an aborted signal: the first one cancels, the second one kills. It
+ * stays so until the process ends.
  */
-export class Interruption implements Disposable {
+export class Interruption {
   readonly #controller = new AbortController()
   readonly #handle = (): void => {
     if (this.#controller.signal.aborted) process.exit(130)
@@ -21,9 +21,5 @@ export class Interruption implements Disposable {
 
   get signal(): AbortSignal {
     return this.#controller.signal
-  }
-
-  [Symbol.dispose](): void {
-    for (const signal of SIGNALS) process.off(signal, this.#handle)
   }
 }

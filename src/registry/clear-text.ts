@@ -32,18 +32,24 @@ export function answersInClearText(
       onread: {
         buffer: new Uint8Array(HTTP.length),
         callback: (_, answer) => {
-          end(String.fromCharCode(...answer) === HTTP)
-          return true
+          if (String.fromCharCode(...answer) === HTTP) leave()
+          else giveUp()
+          return false
         },
       },
     })
-    const end = (isClearText: boolean) => {
+    // To close a socket takes Node a while, in which the registry can be asked. The timer does it, unless all is over by then.
+    const leave = () => {
+      socket.unref()
+      timer.unref()
+      resolve(true)
+    }
+    const giveUp = () => {
       clearTimeout(timer)
       signal.removeEventListener('abort', giveUp)
       socket.destroy()
-      resolve(isClearText)
+      resolve(false)
     }
-    const giveUp = () => end(false)
     const timer = setTimeout(giveUp, PATIENCE_MS)
     signal.addEventListener('abort', giveUp)
     socket

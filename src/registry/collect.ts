@@ -11,6 +11,8 @@ const NOTHING: ResponseBody = {
   destroy: () => {},
 }
 
+const NO_BYTES = Buffer.from('')
+
 /**
  * Reads bodies into memory where that was asked for, and the start of every error's body. It lies below the retries, so
  * that a body which breaks off is asked for again.
@@ -54,5 +56,6 @@ async function readStart(body: Chunks): Promise<Buffer> {
   } catch {
     // What has come is enough.
   }
-  return Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT_BYTES)
+  // Most have none: to put together nothing, Node would compile more than the answer takes.
+  return chunks.length === 0 ? NO_BYTES : Buffer.concat(chunks).subarray(0, ERROR_BODY_LIMIT_BYTES)
 }

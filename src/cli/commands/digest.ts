@@ -51,8 +51,14 @@ export default class Digest extends LookupCommand {
     const context = this.createContext()
     const locator = await parseLocator(text, 'registry')
     if (locator.kind === 'registry') {
-      await using image = await this.openImage(locator, flags, context)
-      return await describeRoot(image, context)
+      const image = await this.openImage(locator, flags, context)
+      try {
+        // Kept connections hold no process. To end with it takes them less than to be closed one by one.
+        return await describeRoot(image, context)
+      } catch (error) {
+        await image[Symbol.asyncDispose]()
+        throw error
+      }
     }
     const { compression, format } = flags
     const conversion = { ...(compression && { compression }), ...(format && { format }) }
