@@ -32,7 +32,7 @@ const WORTH_IT = 32 * 1024
  */
 export async function writeBundle(compiled) {
   const folder = join(compiled, 'cli-bundle')
-  const { codeSplitting, refuseMissing } = chunks(compiled, root)
+  const { codeSplitting, refuseMissing } = chunks(compiled)
   const programs = await bundle(
     compiled,
     {
@@ -46,7 +46,7 @@ export async function writeBundle(compiled) {
   const start = await bundle(compiled, { start: starter(compiled, buildOf(programs)) }, undefined)
   mkdirSync(folder)
   writeFileSync(join(folder, 'package.json'), '{ "type": "commonjs" }\n')
-  for (const { fileName, code } of [...programs.map(asFunction), ...start]) {
+  for (const { fileName, code } of [...programs.map(asFunction), ...start.map(asStarter)]) {
     writeFileSync(join(folder, fileName), code)
   }
 }
@@ -61,12 +61,18 @@ function regctl(compiled) {
     .map(name => `'${name.replaceAll('/', ':')}': () => import('${compiled}/cli/commands/${name}.js')`)
   return `
     import { main } from '${compiled}/cli/main.js'
-    import pjson from '${root}package.json'
+    const pjson = ${JSON.stringify(ownPackageJson())}
     const loaders = { ${loaders.join(',\n')} }
     const longNames = ${JSON.stringify(longNames())}
     const outlines = async () => (await import('program:outlines')).outlines()
     export const run = (parameters, root) =>
       main(parameters, { root, pjson, outlines, longNames, loaders })`
+}
+
+/** What oclif and our commands ask of package.json. */
+function ownPackageJson() {
+  const { dependencies, devDependencies, exports, files, scripts, ...asked } = packageJson()
+  return asked
 }
 
 /** The names and aliases of commands that have several words. */
@@ -138,7 +144,7 @@ async function bundle(compiled, programs, codeSplitting) {
   const runtime = output.find(({ name }) => name === 'rolldown-runtime')?.code
   return output.map(({ fileName, code }) => ({
     fileName,
-    code: inAscii(shortened(eagerModules(lazyImports(plainExports(ownRuntime(code, runtime)))))),
+    code: inAscii(shortened(eagerModules(lazyImports(ownRuntime(plainExports(code), runtime))))),
   }))
 }
 
@@ -154,6 +160,12 @@ function shortened(code) {
 function asFunction({ fileName, code }) {
   const whole = `(function (exports, require, module, __filename, __dirname) {${code}\n})`
   return { fileName, code: whole.length < WORTH_IT ? whole : whole.padEnd(LARGE_STRING) }
+}
+
+/** As what is in bin runs it: a function that starts a program. */
+function asStarter({ fileName, code }) {
+  const run = `const module = {}; const exports = {};${code}\nmodule.exports.start(folder, program, require)`
+  return { fileName, code: `(function (folder, program, require) {${run}})` }
 }
 
 /** What is ASCII can be read without being decoded. Outside of literals there is nothing else. */

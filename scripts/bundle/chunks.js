@@ -93,18 +93,16 @@ const CHUNKS = {
 /**
  * How rolldown is to divide the bundle.
  *
- * @param {string} compiled the folder of the modules @param {string} root that of package.json
+ * @param {string} compiled the folder of the modules
  */
-export function chunks(compiled, root) {
+export function chunks(compiled) {
   const missing = new Set(Object.values(CHUNKS).flatMap(namesIn))
   const groups = Object.entries(CHUNKS).map(([name, contents]) => {
     const names = new Set(namesIn(contents))
     const test = id => {
       const found = namesOf(id, compiled).find(candidate => names.has(candidate))
       missing.delete(found)
-      return (
-        found !== undefined || (name === 'start' && (id === 'program:regctl' || id === `${root}package.json`))
-      )
+      return found !== undefined || (name === 'start' && id === 'program:regctl')
     }
     return { name, test }
   })

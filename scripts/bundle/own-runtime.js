@@ -1,3 +1,5 @@
+import { plainExports } from './plain-exports.js'
+
 /** What rolldown writes where a file of the bundle uses its runtime, which it always makes a file of. */
 const RUNTIME_IMPORT = /^const require_rolldown_runtime = require\("\.\/rolldown-runtime[^"]*"\);\n/m
 
@@ -11,6 +13,6 @@ export function ownRuntime(code, runtime) {
   if (runtime === undefined || !code.includes('.__commonJSMin(')) return code
   return code.replace(
     RUNTIME_IMPORT,
-    () => `const require_rolldown_runtime = (exports => {\n${runtime}\nreturn exports;\n})({});\n`,
+    () => `const require_rolldown_runtime = (module => {\nconst exports = {};\n${plainExports(runtime)}\nreturn module.exports;\n})({});\n`,
   )
 }
