@@ -1,3 +1,5 @@
+import { monotonicMs } from '../monotonic-clock.js'
+
 /** One of so many writes is taken for what the disk can do: the others may have waited for the processor, or for each other. */
 const SAMPLE = 64
 /** A disk that takes less would be waited for: what is made plain comes as fast. Those that turn, and many in a network, take less. */
@@ -13,7 +15,7 @@ export class DiskRate {
   isSlow = false
 
   /** @param now tells milliseconds */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = monotonicMs) {
     this.#now = now
   }
 
@@ -22,7 +24,12 @@ export class DiskRate {
     const began = this.#now()
     // Those that are under way have it together.
     const shared = ++this.#underWay
-    const written = await write().finally(() => this.#underWay--)
+    let written: T
+    try {
+      written = await write()
+    } finally {
+      this.#underWay--
+    }
     this.#fastest = Math.max(this.#fastest, (bytes * shared) / (this.#now() - began))
     if (++this.#seen < SAMPLE) return written
     this.isSlow ||= this.#fastest < LEAST_BYTES_PER_MS

@@ -1,9 +1,9 @@
 import type { Socket } from 'node:net'
+import { monotonicMs } from '../monotonic-clock.js'
 import { type Answer, Exchange, type OutgoingRequest } from './exchange.js'
 import type { ResponseHead } from './head.js'
 import { HttpError } from './http-error.js'
 import { hearLastWords } from './last-words.js'
-import { monotonicMs } from './monotonic-clock.js'
 import type { SocketReader } from './socket.js'
 
 /** How long a connection is kept that nobody uses, when the server says nothing of it. */

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { monotonicMs } from '../monotonic-clock.js'
 import { HttpError, RequestSourceError } from './http-error.js'
 import type { StallClock } from './stall-clock.js'
 
@@ -62,10 +63,10 @@ export class OutgoingBody {
         start += piece.length
         this.#given += piece.length
         this.#clock.wait('sending')
-        const began = performance.now()
+        const began = monotonicMs()
         await write(piece)
         this.#clock.rest('sending')
-        const isQuick = performance.now() - began < QUICK_MS
+        const isQuick = monotonicMs() - began < QUICK_MS
         pieceBytes = isQuick ? Math.min(pieceBytes * 2, LARGEST_PIECE_BYTES) : PIECE_BYTES
       }
     }

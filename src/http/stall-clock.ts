@@ -1,4 +1,4 @@
-import { monotonicMs } from './monotonic-clock.js'
+import { monotonicMs } from '../monotonic-clock.js'
 
 /** How long a connection may stand still when nobody says otherwise (rule R248). */
 export const DEFAULT_STALL_TIMEOUT_MS = 60_000

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../monotonic-clock.js'
 import { DownloadLine } from './download-line.js'
 import type { ResponseBody } from './response-body.js'
 
@@ -102,15 +103,15 @@ export class ParallelDownload {
    */
   async *read(first: ResponseBody, from: number): AsyncGenerator<Buffer> {
     const chunks = first[Symbol.asyncIterator]()
-    const began = performance.now()
+    const began = monotonicMs()
     const receivedBefore = this.#line.receivedBytes
     let offset = from
     let waitedMs = 0
     for (;;) {
-      const asked = performance.now()
+      const asked = monotonicMs()
       const { done, value } = await chunks.next()
       if (done === true) return
-      const now = performance.now()
+      const now = monotonicMs()
       waitedMs += now - asked
       offset += value.length
       yield value
@@ -122,7 +123,7 @@ export class ParallelDownload {
       if (isWatched && leftMs >= this.#settings.worthMs) break
     }
     this.#next = offset
-    this.#stepBegan = performance.now()
+    this.#stepBegan = monotonicMs()
     const part = this.#addPart()
     part.source = first
     void this.#run(part, async () => await this.#fill(part, { [Symbol.asyncIterator]: () => chunks }, true))
@@ -224,7 +225,7 @@ export class ParallelDownload {
 
   /** Wants more connections as long as they bring more. */
   #adapt(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     const { stepMs, connections } = this.#settings
     if (!this.#isGrowing || now - this.#stepBegan < stepMs) return
     const rate = (this.#received - this.#stepReceived) / (now - this.#stepBegan)
