@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
 import { crc32 } from 'node:zlib'
+import { AskedThread } from '../content/asked-thread.js'
 import { CompressionError } from './compression-error.js'
 import { type BlockRoom, bytesOf, type DeflateBlock } from './deflate-block.js'
 import { DEFLATE_THREAD, DeflateRoom, deflateModule } from './deflater.js'
@@ -96,73 +96,41 @@ interface ThreadAnswer {
   checksum: number
 }
 
+/** What {@link DEFLATE_THREAD} is asked. */
+interface ThreadQuestion extends Omit<DeflateBlock<DeflateRoom>, 'room'> {
+  /** Of the room. */
+  id: number
+  /** That of a room which it has not seen. */
+  memory: WebAssembly.Memory | undefined
+}
+
 class DeflateThread {
-  readonly #worker = new Worker(DEFLATE_THREAD, { eval: true, workerData: deflateModule(), execArgv: [] })
+  readonly #thread = new AskedThread<ThreadQuestion, ThreadAnswer>(DEFLATE_THREAD, explain, deflateModule())
   /** The rooms it has seen, with the numbers that it knows them by. */
   readonly #known = new Map<DeflateRoom, number>()
-  /** Who waits for a result; results come in the order of the blocks. */
-  readonly #waiting: PromiseWithResolvers<ThreadAnswer>[] = []
-  #failure: CompressionError | undefined
-
-  constructor() {
-    this.#worker.on('message', (answer: ThreadAnswer) => {
-      this.#waiting.shift()?.resolve(answer)
-      if (this.#waiting.length === 0) this.#worker.unref()
-    })
-    this.#worker.on('error', cause => this.#fail(cause))
-    this.#worker.on('exit', () => this.#fail(undefined))
-    this.#worker.unref()
-  }
 
   /** How many blocks it has. */
   get load(): number {
-    return this.#waiting.length
+    return this.#thread.load
   }
 
-  async compress({
-    room,
-    dictionarySize,
-    size,
-    isLast,
-  }: DeflateBlock<DeflateRoom>): Promise<CompressedBlock> {
-    if (this.#failure !== undefined) throw this.#failure
-    const result = resolvers<ThreadAnswer>()
-    this.#waiting.push(result)
-    // A thread that has nothing to do must not keep the process; one that has must.
-    this.#worker.ref()
+  async compress({ room, ...block }: DeflateBlock<DeflateRoom>): Promise<CompressedBlock> {
     const id = this.#known.get(room) ?? this.#known.size
     const memory = this.#known.has(room) ? undefined : room.memory
     this.#known.set(room, id)
-    this.#worker.postMessage({ id, memory, dictionarySize, size, isLast })
-    const { length, checksum } = await result.promise
+    const { length, checksum } = await this.#thread.ask({ ...block, id, memory })
     return { bytes: room.output(length), checksum }
   }
 
   end(): void {
-    this.#worker.terminate()
-  }
-
-  #fail(cause: unknown): void {
-    this.#failure ??= new CompressionError('a thread that compresses ended early', {
-      kind: 'failed',
-      code: 'compressor-failed',
-      cause,
-    })
-    for (const { reject } of this.#waiting.splice(0)) reject(this.#failure)
+    this.#thread.end()
   }
 }
 
-interface PromiseWithResolvers<T> {
-  promise: Promise<T>
-  resolve(value: T): void
-  reject(reason: unknown): void
-}
-
-/** `Promise.withResolvers`, which Node has from 22 on. */
-function resolvers<T>(): PromiseWithResolvers<T> {
-  let settle: Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'> | undefined
-  const promise = new Promise<T>((resolve, reject) => {
-    settle = { resolve, reject }
+function explain(cause: unknown): CompressionError {
+  return new CompressionError('a thread that compresses ended early', {
+    kind: 'failed',
+    code: 'compressor-failed',
+    cause,
   })
-  return { promise, ...(settle as Pick<PromiseWithResolvers<T>, 'resolve' | 'reject'>) }
 }
