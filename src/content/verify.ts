@@ -1,6 +1,7 @@
 import { type Readable, Transform } from 'node:stream'
 import { ContentError } from './content-error.js'
 import { algorithmOf, type Digest, Digester, digestOf, shortDigest } from './digest.js'
+import type { ThreadDigester } from './hash-thread.js'
 import { joinStreams } from './join-streams.js'
 
 /** What bytes must turn out to be. A descriptor is one. */
@@ -28,25 +29,62 @@ export class Verifier {
   /** @throws ContentError `size-mismatch` at the first byte beyond the size */
   update(piece: Uint8Array): void {
     this.#digester.update(piece)
-    if (this.#digester.size > this.#expected.size) throw this.#sizeMismatch('at least')
+    refuseMore(this.#expected, this.#digester.size, this.#what)
   }
 
   /** To be called after the last piece, once. @throws ContentError `size-mismatch` or `digest-mismatch` */
   end(): void {
-    if (this.#digester.size !== this.#expected.size) throw this.#sizeMismatch()
-    const digest = this.#digester.digest()
-    if (digest !== this.#expected.digest) throw digestMismatch(this.#what, this.#expected.digest, digest)
+    refuseLess(this.#expected, this.#digester.size, this.#what)
+    refuseOther(this.#expected, this.#digester.digest(), this.#what)
   }
 
   /** The error for pieces that stop without an end. */
   broken(): ContentError {
-    return this.#sizeMismatch('only')
+    return sizeMismatch(this.#what, this.#expected.size, `only ${this.#digester.size}`)
+  }
+}
+
+/** As {@link Verifier}, of bytes that are hashed in a thread. */
+export class ThreadVerifier {
+  readonly #expected: Expected
+  readonly #what: string
+  readonly #digester: ThreadDigester
+
+  /** @param digester has been given the bytes before the first piece */
+  constructor(expected: Expected, what: string, digester: ThreadDigester) {
+    this.#expected = expected
+    this.#what = what
+    this.#digester = digester
   }
 
-  #sizeMismatch(word?: 'at least' | 'only'): ContentError {
-    const found = [word, this.#digester.size].filter(part => part !== undefined).join(' ')
-    return sizeMismatch(this.#what, this.#expected.size, found)
+  /** The piece must stay as it is until this resolves. @throws ContentError `size-mismatch`, `hash-failed` */
+  async update(piece: Uint8Array): Promise<void> {
+    await this.#digester.update(piece)
+    refuseMore(this.#expected, this.#digester.size, this.#what)
   }
+
+  /** @throws ContentError `size-mismatch`, `digest-mismatch`, `hash-failed` */
+  async end(): Promise<void> {
+    refuseLess(this.#expected, this.#digester.size, this.#what)
+    refuseOther(this.#expected, await this.#digester.digest(), this.#what)
+  }
+
+  /** The error for pieces that stop without an end. */
+  broken(): ContentError {
+    return sizeMismatch(this.#what, this.#expected.size, `only ${this.#digester.size}`)
+  }
+}
+
+function refuseMore({ size }: Expected, found: number, what: string): void {
+  if (found > size) throw sizeMismatch(what, size, `at least ${found}`)
+}
+
+function refuseLess({ size }: Expected, found: number, what: string): void {
+  if (found !== size) throw sizeMismatch(what, size, `${found}`)
+}
+
+function refuseOther({ digest }: Expected, found: Digest, what: string): void {
+  if (found !== digest) throw digestMismatch(what, digest, found)
 }
 
 /**
@@ -97,9 +135,8 @@ function failureOf(check: () => void): Error | undefined {
  * @throws ContentError `size-mismatch` or `digest-mismatch`
  */
 export function verifyBytes(bytes: Uint8Array, expected: Expected, what: string): void {
-  if (bytes.length !== expected.size) throw sizeMismatch(what, expected.size, `${bytes.length}`)
-  const digest = digestOf(bytes, algorithmOf(expected.digest))
-  if (digest !== expected.digest) throw digestMismatch(what, expected.digest, digest)
+  refuseLess(expected, bytes.length, what)
+  refuseOther(expected, digestOf(bytes, algorithmOf(expected.digest)), what)
 }
 
 /**

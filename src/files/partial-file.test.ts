@@ -6,6 +6,7 @@ import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { randomBytes } from '../../test/support/random-bytes.js'
 import { type TemporaryFolder, temporaryFolder } from '../../test/support/temporary-folder.js'
+import type { Chunks } from '../content/chunks.js'
 import { digestOf } from '../content/digest.js'
 import { partialPrefix, tidyPartialFiles, writeResumable } from './partial-file.js'
 
@@ -165,8 +166,8 @@ describe('what an earlier run left', () => {
 })
 
 describe('a large file', () => {
-  const SIZE = 5 * MIB + 12_345
-  const content = randomBytes(7, SIZE)
+  const SIZE = 50 * MIB + 12_345
+  const content = Buffer.alloc(SIZE, randomBytes(7, 3 * MIB + 1))
 
   /** Gives bytes as connections do: from memory that begins at a page, and is used again. */
   async function* inPages(from: number, length: number) {
@@ -177,14 +178,13 @@ describe('a large file', () => {
     }
   }
 
-  const write = (length: number) =>
+  const write = (
+    length: number,
+    open: (from: number) => Promise<Chunks> = async from => inPages(from, length),
+  ) =>
     writeResumable(
       folder.path,
-      {
-        expected: { digest: digestOf(content), size: SIZE },
-        what: 'blob x',
-        open: async from => inPages(from, length),
-      },
+      { expected: { digest: digestOf(content), size: SIZE }, what: 'blob x', open },
       path => rename(path, at('blob')),
       { signal: new AbortController().signal, durable: false },
     )
@@ -199,6 +199,19 @@ describe('a large file', () => {
     await writeFile(at(dead), content.subarray(0, offset))
     await write(MIB)
     expect((await readFile(at('blob'))).equals(content)).toBe(true)
+  })
+
+  it('is not kept when its content is wrong', async () => {
+    const wrong = Buffer.from(content)
+    wrong.fill(1, SIZE - 1)
+    const given = (bytes: Buffer) =>
+      write(MIB, async from => Readable.from(pieces(bytes, from, bytes.length)))
+    await expect(given(wrong)).rejects.toMatchObject({ code: 'digest-mismatch' })
+    await expect(given(wrong.subarray(1))).rejects.toThrow(`should have ${SIZE} bytes but has ${SIZE - 1}`)
+    await expect(given(Buffer.concat([wrong, wrong]))).rejects.toThrow(
+      /should have \d+ bytes but has at least/,
+    )
+    expect(await readdir(folder.path)).toEqual([])
   })
 })
 

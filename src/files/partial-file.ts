@@ -4,8 +4,9 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { dirname, join } from 'node:path'
 import type { Chunks } from '../content/chunks.js'
 import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
+import { HashThread, ThreadDigester } from '../content/hash-thread.js'
 import { untilAborted } from '../content/until-aborted.js'
-import { type Expected, isMismatch, Verifier } from '../content/verify.js'
+import { type Expected, isMismatch, ThreadVerifier, Verifier } from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
 import type { DiskRate } from './disk-rate.js'
@@ -16,6 +17,8 @@ import { isAbandoned, ownedName, release } from './owned-name.js'
 export const WORTH_KEEPING_BYTES = 1024 * 1024
 /** A file that is smaller is not worth a look at how the disk could take it faster. */
 const LARGE_BYTES = 4 * 1024 * 1024
+/** To begin a thread takes as long as to hash so much. */
+const WORTH_A_THREAD_BYTES = 48 * 1024 * 1024
 /** What nobody came back for in this time goes. */
 const ABANDONED_MS = 7 * 24 * 60 * 60 * 1000
 /** What the names of incomplete files begin with. */
@@ -75,9 +78,11 @@ export async function writeResumable(
   const prefix = partialPrefix(content.expected.digest)
   const name = ownedName(prefix)
   const path = join(folder, name)
+  // It begins while the bytes are asked for.
+  using thread = content.expected.size >= WORTH_A_THREAD_BYTES ? HashThread.take() : undefined
   try {
     await takeAbandoned(folder, prefix, path)
-    await (await PartialFile.open(path, content, options)).fill()
+    await (await PartialFile.open(path, content, options, thread)).fill()
     await place(path)
   } catch (error) {
     if (isMismatch(error) || isDiskFull(error) || !(await isWorthKeeping(path)))
@@ -134,11 +139,17 @@ class PartialFile {
     private readonly file: FileHandle,
     private readonly content: FileContent,
     private readonly options: WriteOptions,
+    private readonly thread: HashThread | undefined,
   ) {}
 
-  static async open(path: string, content: FileContent, options: WriteOptions): Promise<PartialFile> {
+  static async open(
+    path: string,
+    content: FileContent,
+    options: WriteOptions,
+    thread: HashThread | undefined,
+  ): Promise<PartialFile> {
     try {
-      return new PartialFile(path, await open(path, OPEN_FLAGS, 0o644), content, options)
+      return new PartialFile(path, await open(path, OPEN_FLAGS, 0o644), content, options, thread)
     } catch (error) {
       throw explainDiskError(error, dirname(path), content.expected.size, options.diskHint)
     }
@@ -176,27 +187,31 @@ class PartialFile {
     }
   }
 
-  #digester(): Digester {
-    return new Digester(algorithmOf(this.content.expected.digest))
+  #digester(): Digester | ThreadDigester {
+    const algorithm = algorithmOf(this.content.expected.digest)
+    return this.thread?.digester(algorithm) ?? new Digester(algorithm)
   }
 
-  async #hash(digester: Digester): Promise<void> {
+  async #hash(digester: Digester | ThreadDigester): Promise<void> {
     const buffer = Buffer.allocUnsafe(READ_BYTES)
     for (;;) {
       this.options.signal.throwIfAborted()
       const { bytesRead } = await this.file.read(buffer, 0, buffer.length, digester.size)
       if (bytesRead === 0) return
-      digester.update(buffer.subarray(0, bytesRead))
+      await digester.update(buffer.subarray(0, bytesRead))
     }
   }
 
   /** Writes what follows the bytes that were hashed. */
-  async #append(hashed: Digester): Promise<void> {
+  async #append(hashed: Digester | ThreadDigester): Promise<void> {
     const { open, expected, what, grown, coming } = this.content
     const { signal } = this.options
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
-    const verifier = new Verifier(expected, what, hashed)
+    const verifier =
+      hashed instanceof ThreadDigester
+        ? new ThreadVerifier(expected, what, hashed)
+        : new Verifier(expected, what, hashed)
     const isReadSoon = coming !== undefined
     const isLarge = expected.size >= LARGE_BYTES
     const target = await LargeFile.of(this.file, {
@@ -211,7 +226,7 @@ class PartialFile {
         const writing = this.#onDisk(target.write(chunk, hashed.size))
         writing.catch(() => {})
         try {
-          verifier.update(chunk)
+          await verifier.update(chunk)
         } finally {
           // Nothing writes to the file any more when it is closed.
           await writing
@@ -220,7 +235,7 @@ class PartialFile {
         await reading
         grown?.(hashed.size)
       }
-      verifier.end()
+      await verifier.end()
     } catch (error) {
       throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
     } finally {
