@@ -13,6 +13,7 @@ export function ownRuntime(code, runtime) {
   if (runtime === undefined || !code.includes('.__commonJSMin(')) return code
   return code.replace(
     RUNTIME_IMPORT,
-    () => `const require_rolldown_runtime = (module => {\nconst exports = {};\n${plainExports(runtime)}\nreturn module.exports;\n})({});\n`,
+    () =>
+      `const require_rolldown_runtime = (module => {\nconst exports = {};\n${plainExports(runtime)}\nreturn module.exports;\n})({});\n`,
   )
 }
