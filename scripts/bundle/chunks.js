@@ -77,14 +77,14 @@ const CHUNKS = {
       cli/progress/notice
       config/config-files config/docker-settings config/insecure-registries config/ip-version config/proxies
       config/registries-conf config/routes config/trust
-      content/chunks content/content-error content/context content/digest content/media-types content/printable content/reference
+      content/content-error content/context content/digest content/media-types content/printable content/reference
       errors files/cache-folder limit monotonic-clock
       http/client http/connecting http/connection http/exchange http/framing http/head http/http-error http/outgoing-body
       http/incoming-body http/last-words http/response-parser http/slab http/socket http/stall-clock
       lookup/describe-root open/location open/open-source
       registry/access registry/addresses registry/auth registry/blob-doubts registry/clear-text registry/client
-      registry/collect registry/download-line registry/error-body registry/hosts registry/known-blobs registry/log registry/manifests registry/open-uploads
-      registry/redirect registry/registry-error registry/repository registry/request-body registry/request-limit registry/retry
+      registry/collect registry/hosts registry/known-blobs registry/log registry/manifests registry/open-uploads
+      registry/redirect registry/repository registry/request-body registry/request-limit registry/retry
       registry/scope registry/secrets registry/send registry/transport registry/upload-limits registry/urls
       registry/warnings`,
   },
