@@ -51,6 +51,49 @@ it('gives what is there, waits for more, and goes on under another name', async 
   expect(`${(await read().next()).value}`).toBe(`${BYTES}`)
 })
 
+it('ends when the file is complete, and fails when what was read turned out wrong and is had once more', async () => {
+  for (const isRight of [true, false]) {
+    arrivals.begin(expected.digest, pathOf('a'))
+    const reading = read()
+    const first = reading.next()
+    const offered = arrivals.offer(expected.digest, 0, BYTES)
+    expect(`${(await first).value}`).toBe(`${BYTES}`)
+    const end = reading.next()
+    await offered
+    if (isRight) arrivals.place(expected.digest, pathOf('a'))
+    else arrivals.begin(expected.digest, pathOf('a'))
+    if (isRight) expect((await end).done).toBe(true)
+    else await expect(end).rejects.toMatchObject({ code: 'size-mismatch' })
+  }
+})
+
+it('holds what comes until an awaited reader has come, and then what that one reads', async () => {
+  const other = { ...expected, digest: digestOf(Buffer.from('other')) }
+  arrivals.awaitReader(new Promise(() => {}))
+  arrivals.begin(expected.digest, pathOf('a'))
+  arrivals.begin(other.digest, pathOf('b'))
+  const held = arrivals.offer(expected.digest, 0, BYTES)
+  const unread = arrivals.offer(other.digest, 0, BYTES)
+  const reading = read()
+  expect(`${(await reading.next()).value}`).toBe(`${BYTES}`)
+  await unread
+  expect(arrivals.offer(other.digest, BYTES.length, BYTES)).toBeUndefined()
+  const end = reading.next()
+  await held
+  arrivals.place(expected.digest, pathOf('a'))
+  expect((await end).done).toBe(true)
+})
+
+it('holds nothing any more when nobody will come, or not soon', async () => {
+  const late = new Promise(() => {})
+  for (const [over, mostMs] of [[Promise.resolve(), 60_000] as const, [late, 1] as const]) {
+    arrivals.awaitReader(over, mostMs)
+    arrivals.begin(expected.digest, pathOf('a'))
+    await arrivals.offer(expected.digest, 0, BYTES)
+    expect(arrivals.offer(expected.digest, 0, BYTES)).toBeUndefined()
+  }
+})
+
 it('waits for the name of a file that has just got another one', async () => {
   arrivals.begin(expected.digest, pathOf('a'))
   await write(pathOf('a'), 0, BYTES.length)
@@ -106,8 +149,10 @@ it('gives what is about to come, until the next is asked for', async () => {
   await write(pathOf('a'), 0, 4)
   const rest = offer(4, BYTES.length)
   expect(`${(await second).value}`).toBe(' bytes that come in parts')
-  expect((await reading.next()).done).toBe(true)
+  const end = reading.next()
   await settled()
+  arrivals.place(expected.digest, pathOf('b'))
+  expect((await end).done).toBe(true)
   expect(rest?.isTaken).toBe(true)
   expect(offer(0, 4)).toBeUndefined()
 })

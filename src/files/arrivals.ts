@@ -6,6 +6,9 @@ import { systemCodeOf } from '../errors.js'
 /** How much of a file is read at once. */
 const READ_BYTES = 256 * 1024
 
+/** Over a fast line a reader comes much sooner, and over a slow one little has come by then. */
+const AWAITED_MS = 1000
+
 /** The file that a content is written to, from its first byte to its last. */
 interface Arrival {
   path: string
@@ -13,6 +16,8 @@ interface Arrival {
   bytes: number
   /** How often it was begun. */
   attempt: number
+  /** Whether all of it is there, and right. */
+  isComplete: boolean
 }
 
 /** What comes next, before it is in the file. */
@@ -35,11 +40,28 @@ export class Arrivals {
   readonly #readers = new Map<Digest, Set<Reader>>()
   readonly #offers = new Map<Digest, Offer>()
   readonly #waiting = new Set<() => void>()
+  /** Whether bytes wait for somebody who will read them. */
+  #isReaderAwaited = false
 
   /** A file is there, and empty; also when it is begun anew. */
   begin(digest: Digest, path: string): void {
     const attempt = (this.#arrivals.get(digest)?.attempt ?? 0) + 1
-    this.#arrivals.set(digest, { path, bytes: 0, attempt })
+    this.#arrivals.set(digest, { path, bytes: 0, attempt, isComplete: false })
+    this.#wake()
+  }
+
+  /**
+   * Lets bytes that are offered wait until somebody begins to read: while that is being prepared, they would only be written
+   * to be read again.
+   *
+   * @param over is settled when nobody will come any more; it does not reject
+   * @param mostMs how long they wait at most: what is prepared may want a connection that there is not until they have come
+   */
+  awaitReader(over: Promise<unknown>, mostMs = AWAITED_MS): void {
+    this.#isReaderAwaited = true
+    const stop = () => this.#releaseUnread()
+    setTimeout(stop, mostMs).unref()
+    void over.then(stop)
   }
 
   /**
@@ -51,8 +73,9 @@ export class Arrivals {
   offer(digest: Digest, offset: number, bytes: Buffer): Promise<void> | undefined {
     const arrival = this.#arrivals.get(digest)
     const [reader, other] = this.#readers.get(digest) ?? []
-    if (arrival === undefined || reader === undefined || other !== undefined) return undefined
-    if (reader.position !== offset && arrival.bytes !== offset) return undefined
+    if (arrival === undefined || other !== undefined) return undefined
+    if (reader === undefined && !this.#isReaderAwaited) return undefined
+    if (reader !== undefined && reader.position !== offset && arrival.bytes !== offset) return undefined
     return new Promise(done => {
       this.#offers.set(digest, { attempt: arrival.attempt, offset, bytes, done })
       this.#wake()
@@ -66,15 +89,16 @@ export class Arrivals {
     this.#wake()
   }
 
-  /** The file is complete, and has got another name. */
+  /** The file is complete and verified, and has got another name. */
   place(digest: Digest, path: string): void {
     const arrival = this.#arrivals.get(digest)
-    if (arrival !== undefined) arrival.path = path
+    if (arrival !== undefined) Object.assign(arrival, { path, isComplete: true })
     this.#wake()
   }
 
   /**
-   * Reads a content as it comes, from its start; not verified. Each chunk is valid until the next one is asked for.
+   * Reads a content as it comes, from its start. Each chunk is valid until the next one is asked for. It is not verified, but ends
+   * only when the file is: what was read may have been wrong, and is copied once more then (rule R247).
    *
    * @param what for messages: `blob sha256:… of host/repository`
    * @throws ContentError `size-mismatch` when the file was begun anew meanwhile; why `signal` was aborted
@@ -88,6 +112,7 @@ export class Arrivals {
     const reader = { position: 0 }
     const readers = this.#readers.get(digest) ?? new Set()
     this.#readers.set(digest, readers.add(reader))
+    this.#releaseUnread()
     try {
       yield* this.#read(expected, reader, what, signal)
     } finally {
@@ -106,12 +131,14 @@ export class Arrivals {
     let file: FileHandle | undefined
     let attempt: number | undefined
     try {
-      while (reader.position < size) {
+      for (;;) {
         const { position } = reader
+        const isRead = position >= size
         const arrival = this.#arrivals.get(digest)
         if (attempt !== undefined && arrival?.attempt !== attempt)
           throw sizeMismatch(what, size, `${position}`)
-        const offer = this.#takeOffer(digest, position)
+        if (isRead && (size === 0 || arrival?.isComplete === true)) return
+        const offer = isRead ? undefined : this.#takeOffer(digest, position)
         if (offer !== undefined) {
           attempt = offer.attempt
           try {
@@ -139,6 +166,14 @@ export class Arrivals {
     } finally {
       await file?.close()
     }
+  }
+
+  /** Somebody has begun to read, or nobody will: what is not being read by now is not waited with. */
+  #releaseUnread(): void {
+    if (!this.#isReaderAwaited) return
+    this.#isReaderAwaited = false
+    for (const digest of [...this.#offers.keys()])
+      if ((this.#readers.get(digest)?.size ?? 0) === 0) this.#takeOffer(digest)?.done()
   }
 
   /** @param offset where the offer has to begin, if that matters */

@@ -55,9 +55,13 @@ export class LargeFile {
     return (this.#fastWay && (ALIGNMENT - (position % ALIGNMENT)) % ALIGNMENT) || undefined
   }
 
-  /** Writes bytes to a place. They are the caller's again then. */
-  async write(bytes: Buffer, position: number): Promise<void> {
-    const direct = isAligned(bytes, position) ? this.#fastWay : undefined
+  /**
+   * Writes bytes to a place. They are the caller's again then.
+   *
+   * @param isReadSoon whether somebody will read them from the file: they go to the system's cache. Default: false
+   */
+  async write(bytes: Buffer, position: number, { isReadSoon = false } = {}): Promise<void> {
+    const direct = !isReadSoon && isAligned(bytes, position) ? this.#fastWay : undefined
     const done = direct === undefined ? 0 : await this.#writeDirect(direct, bytes, position)
     if (done < bytes.length) await this.#writeToCache(bytes.subarray(done), position + done)
     this.#early?.wrote(bytes.length)

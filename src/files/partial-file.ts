@@ -212,18 +212,19 @@ class PartialFile {
       hashed instanceof ThreadDigester
         ? new ThreadVerifier(expected, what, hashed)
         : new Verifier(expected, what, hashed)
-    const isReadSoon = coming !== undefined
     const isLarge = expected.size >= LARGE_BYTES
     const target = await LargeFile.of(this.file, {
-      path: isLarge && !isReadSoon ? this.path : undefined,
+      path: isLarge ? this.path : undefined,
       durable: false,
       rate: this.options.rate,
     })
     try {
       for await (const chunk of untilAborted(await open(hashed.size), signal)) {
         const reading = coming?.(hashed.size, chunk)
+        // Who was not there to take it will read it from the file.
+        const isReadSoon = coming !== undefined && reading === undefined
         // While the disk is at work, the chunk is hashed.
-        const writing = this.#onDisk(target.write(chunk, hashed.size))
+        const writing = this.#onDisk(target.write(chunk, hashed.size, { isReadSoon }))
         writing.catch(() => {})
         try {
           await verifier.update(chunk)

@@ -54,6 +54,8 @@ export interface Scratch {
   store: LayoutStore
   /** What is being copied from a source to `store`, as it comes: see {@link ArrivingSource}. */
   arriving(source: Source): Source
+  /** Lets what is copied to `store` wait until somebody begins to read it as it comes; `over` is settled when nobody will. */
+  awaitReader(over: Promise<unknown>): void
 }
 
 /** A root of the archive. */
@@ -156,7 +158,8 @@ export class LayoutArchiveSink implements Sink {
     const arrivals = new Arrivals()
     const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, { label: this.label, arrivals })
     const arriving = (source: Source) => new ArrivingSource(source, arrivals)
-    return { folder: this.#gathering.path, store, arriving }
+    const awaitReader = (over: Promise<unknown>) => arrivals.awaitReader(over)
+    return { folder: this.#gathering.path, store, arriving, awaitReader }
   }
 
   async hasManifest(digest: Digest, context: Context): Promise<boolean> {

@@ -82,6 +82,7 @@ export class ArchivedImages {
         if (uncompressed && !(await readEnds(image.arriving, root, context))) return undefined
         return await this.#write([image], { late: true, downloaded }, context)
       }, context)
+      this.#downloaded.awaitReader(this.#early.result())
     }
     // The tags are there to be told: with plain layers they are those of another manifest.
     const target = { sink: this.#downloaded.store, tags: uncompressed ? [] : names.tags }
