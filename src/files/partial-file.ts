@@ -53,6 +53,8 @@ export interface WriteOptions {
   diskHint?: string | undefined
   /** Of the disk, where several files are written at once. */
   rate?: DiskRate | undefined
+  /** Whether a thread hashes large files while they come, which is for when the processor has nothing else to do. Default: true. */
+  hashThread?: boolean | undefined
 }
 
 /** What the name of a file begins with while it gets the content of a digest. */
@@ -79,7 +81,8 @@ export async function writeResumable(
   const name = ownedName(prefix)
   const path = join(folder, name)
   // It begins while the bytes are asked for.
-  using thread = content.expected.size >= WORTH_A_THREAD_BYTES ? HashThread.take() : undefined
+  const isWorthThread = options.hashThread !== false && content.expected.size >= WORTH_A_THREAD_BYTES
+  using thread = isWorthThread ? HashThread.take() : undefined
   try {
     await takeAbandoned(folder, prefix, path)
     await (await PartialFile.open(path, content, options, thread)).fill()

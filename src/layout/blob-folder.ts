@@ -32,6 +32,8 @@ export interface BlobFolderOptions {
    * be damaged when the power fails soon after: large ones are written much sooner. Default: true.
    */
   durable?: boolean
+  /** See `WriteOptions` of files/partial-file.ts. */
+  hashThread?: boolean | undefined
 }
 
 /**
@@ -43,6 +45,7 @@ export class BlobFolder {
   readonly #incompleteFolder: string
   readonly #durable: boolean
   readonly #arrivals: Arrivals | undefined
+  readonly #hashThread: boolean | undefined
   readonly #rate = new DiskRate()
   readonly #algorithms = new Map<DigestAlgorithm, Promise<void>>()
   /** The folders that hold new names since they were last made durable. */
@@ -51,12 +54,13 @@ export class BlobFolder {
 
   constructor(
     folder: string,
-    { incompleteFolder = folder, durable = true, arrivals }: BlobFolderOptions = {},
+    { incompleteFolder = folder, durable = true, arrivals, hashThread }: BlobFolderOptions = {},
   ) {
     this.#folder = folder
     this.#incompleteFolder = incompleteFolder
     this.#durable = durable
     this.#arrivals = arrivals
+    this.#hashThread = hashThread
   }
 
   /** The size of a blob in bytes; undefined when it is not there. */
@@ -148,7 +152,13 @@ export class BlobFolder {
     // Another folder than the layout's own is in the user's cache.
     const isInCache = this.#incompleteFolder !== this.#folder
     const diskHint = isInCache ? 'Make room there, or name a folder by REGCTL_CACHE_DIR' : undefined
-    const options = { signal, durable: this.#durable, diskHint, rate: this.#rate }
+    const options = {
+      signal,
+      durable: this.#durable,
+      diskHint,
+      rate: this.#rate,
+      hashThread: this.#hashThread,
+    }
     await writeResumable(this.#incompleteFolder, told, place, options)
     this.#unsynced.add(dirname(path))
   }

@@ -152,11 +152,16 @@ export class LayoutArchiveSink implements Sink {
     this.#store = await this.#openPart(this.#options.repository)
   }
 
-  /** What is converted before it goes into the archive is downloaded to `store`; both go when the sink is disposed. */
-  async scratch(): Promise<Scratch> {
+  /**
+   * What is converted before it goes into the archive is downloaded to `store`; both go when the sink is disposed.
+   *
+   * @param options `hashThread` is false where threads uncompress meanwhile: they take all cores
+   */
+  async scratch({ hashThread }: Pick<LayoutStoreOptions, 'hashThread'> = {}): Promise<Scratch> {
     await this.#gathering.make()
     const arrivals = new Arrivals()
-    const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, { label: this.label, arrivals })
+    const options = { label: this.label, arrivals, hashThread }
+    const store = await openStore(this.#gathering, DOWNLOADED_LAYOUT, options)
     const arriving = (source: Source) => new ArrivingSource(source, arrivals)
     const awaitReader = (over: Promise<unknown>) => arrivals.awaitReader(over)
     return { folder: this.#gathering.path, store, arriving, awaitReader }
@@ -253,7 +258,7 @@ export class LayoutArchiveSink implements Sink {
 async function openStore(
   { path, incompleteFolder }: GatheringFolder,
   layout: string,
-  options: Pick<LayoutStoreOptions, 'repository' | 'label' | 'arrivals'>,
+  options: Pick<LayoutStoreOptions, 'repository' | 'label' | 'arrivals' | 'hashThread'>,
 ): Promise<LayoutStore> {
   return await LayoutStore.open(join(path, layout), {
     ...options,

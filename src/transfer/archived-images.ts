@@ -63,7 +63,7 @@ export class ArchivedImages {
 
   /** @param archive gets the images at commit; the caller disposes it */
   static async into(archive: LayoutArchiveSink, options: ArchivedImagesOptions): Promise<ArchivedImages> {
-    return new ArchivedImages(archive, await archive.scratch(), options)
+    return new ArchivedImages(archive, await archive.scratch({ hashThread: !options.uncompressed }), options)
   }
 
   /** Downloads an image as `copy` does. */
