@@ -8,7 +8,7 @@ type Details = Pick<Command.Cached, 'description' | 'examples' | 'flags'>
 
 /** Has oclif find out what parameters mean, and do it. */
 export async function runByOclif(parameters: string[], parts: ProgramParts): Promise<void> {
-  const plugin = new ProgramPlugin(parts, parameters)
+  const plugin = new ProgramPlugin(parts)
   await plugin.load()
   await run(parameters, { root: parts.root, pjson: parts.pjson, plugins: new Map([[plugin.name, plugin]]) })
 }
@@ -19,11 +19,9 @@ export async function runByOclif(parameters: string[], parts: ProgramParts): Pro
  */
 export class ProgramPlugin extends Plugin {
   readonly #parts: ProgramParts
-  readonly #parameters: readonly string[]
   #details: Readonly<Record<string, Details>> | undefined
 
-  /** @param parameters of this run: only the commands that they can mean are made */
-  constructor(parts: ProgramParts, parameters: readonly string[]) {
+  constructor(parts: ProgramParts) {
     const { commands: _, ...oclif } = parts.pjson.oclif
     super({
       root: parts.root,
@@ -33,12 +31,11 @@ export class ProgramPlugin extends Plugin {
       ignoreManifest: true,
     })
     this.#parts = parts
-    this.#parameters = parameters
   }
 
   override async load(): Promise<void> {
     await super.load()
-    const outlines = await commandsFor(this.#parameters, this.#parts)
+    const outlines = await this.#parts.outlines()
     this.commands = outlines.map(outline => this.#loadable(outline))
   }
 
@@ -78,24 +75,4 @@ export class ProgramPlugin extends Plugin {
     if (details === undefined) throw new Error(`oclif.manifest.json does not name the command ${id}`)
     return details
   }
-}
-
-/**
- * The commands that parameters can mean: those that begin with the same word, or all where that isn't clear. oclif makes
- * lists of all that it is given, which takes longer than most commands take to begin; only help and what is no command
- * need the others.
- */
-async function commandsFor(
-  parameters: readonly string[],
-  parts: ProgramParts,
-): Promise<readonly CommandOutline[]> {
-  const [first = ''] = parameters
-  const outlines = await parts.outlines()
-  const word = first.split(':', 1)[0] ?? ''
-  const isMeant = (id: string) => id === word || id.startsWith(`${word}:`)
-  const meant = outlines.filter(({ id, aliases, hiddenAliases }) =>
-    [id, ...aliases, ...hiddenAliases].some(isMeant),
-  )
-  const isForHelp = word === 'help' || parameters.includes('--help')
-  return isForHelp || meant.length === 0 ? outlines : meant
 }
