@@ -21,9 +21,9 @@ it('finds nothing in a longer file', () => {
   expect(unpackCode(Buffer.concat([packed, Buffer.alloc(64)])).size).toBe(0)
 })
 
-it.each([0, 4096, 40_960, 69_632])('notices a lost block at %d', from => {
+it.each([0, 512, 5120, packed.length - 512])('notices a lost block at %d', from => {
   const changed = Buffer.from(packed)
-  changed.fill(0, from, from + 4096)
+  changed.fill(0, from, from + 512)
   expect(unpackCode(changed).size).toBe(0)
 })
 

@@ -4,8 +4,8 @@ const MAGIC = 0x72636303
 const HEADER_BYTES = 12
 const CHECKSUM = 1
 const TABLE_LENGTH = 2
-/** Disks and file systems lose or mix up whole blocks, of 4 KiB mostly: two words of each show that. */
-const SAMPLE_WORDS = 512
+/** Disks and file systems lose or mix up whole blocks, of 512 bytes at least: one word of each shows that. */
+const SAMPLE_WORDS = 128
 /** V8 takes its data in place where it begins at such a multiple. */
 const ALIGNMENT = 8
 
