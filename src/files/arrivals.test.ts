@@ -183,9 +183,11 @@ it('keeps nobody waiting whose reader has left, or of whom there are several', a
   await reading.return()
   await settled()
   expect(offered?.isTaken).toBe(true)
-  const others = [read(), read()].map(async other => await other.next())
+  const others = [read(), read()]
+  const firsts = others.map(async other => await other.next())
   expect(offer(4, 10)).toBeUndefined()
-  await Promise.all(others)
+  await Promise.all(firsts)
+  await Promise.all(others.map(async other => await other.return()))
 })
 
 it('fails when it is begun anew after what was offered', async () => {
