@@ -89,6 +89,7 @@ export class HashThread implements Disposable {
 export class ThreadDigester {
   readonly #algorithm: DigestAlgorithm
   readonly #ask: (bytes?: Uint8Array) => Promise<string>
+  #room: Uint8Array = new Uint8Array()
   /** How many bytes it was given. */
   size = 0
 
@@ -97,11 +98,21 @@ export class ThreadDigester {
     this.#ask = ask
   }
 
-  /** Is given more bytes. They must stay as they are until it resolves. @throws ContentError `hash-failed` */
+  /**
+   * Is given more bytes, one call at a time. They must stay as they are until it resolves.
+   *
+   * @throws ContentError `hash-failed`
+   */
   async update(bytes: Uint8Array): Promise<void> {
     this.size += bytes.length
-    // Of what isn't shared the thread gets a copy, with all memory that it is a part of.
-    await this.#ask(bytes.buffer instanceof SharedArrayBuffer ? bytes : new Uint8Array(bytes))
+    await this.#ask(bytes.buffer instanceof SharedArrayBuffer ? bytes : this.#copied(bytes))
+  }
+
+  /** The bytes in memory that the thread can read. It would get a copy of its own else, of all that they are a part of. */
+  #copied(bytes: Uint8Array): Uint8Array {
+    if (this.#room.length < bytes.length) this.#room = new Uint8Array(new SharedArrayBuffer(bytes.length))
+    this.#room.set(bytes)
+    return this.#room.subarray(0, bytes.length)
   }
 
   /** The digest of everything so far. Called once, at the end. @throws ContentError `hash-failed` */

@@ -44,7 +44,7 @@ async function read(open: OpenRange, settings = AT_ONCE, line = new DownloadLine
   const download = new ParallelDownload(noted, BYTES.length, settings, line)
   const first = slowly(0, BYTES.length)
   const chunks: Buffer[] = []
-  for await (const chunk of download.read(first, 0)) chunks.push(chunk)
+  for await (const chunk of download.read(first, 0)) chunks.push(Buffer.from(chunk))
   return { bytes: Buffer.concat(chunks), asked, first, isNarrowed: download.isNarrowed }
 }
 
@@ -74,7 +74,7 @@ test('leaves a blob alone where others come over the same line, and quickly', as
   }
   const download = new ParallelDownload(open, BYTES.length, { ...AT_ONCE, worthMs: 10 }, line)
   const chunks: Buffer[] = []
-  for await (const chunk of download.read(first, 0)) chunks.push(chunk)
+  for await (const chunk of download.read(first, 0)) chunks.push(Buffer.from(chunk))
   expect(Buffer.concat(chunks).equals(BYTES)).toBe(true)
   expect(download.isNarrowed).toBe(false)
 })

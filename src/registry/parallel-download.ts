@@ -42,11 +42,14 @@ export type OpenRange = (from: number, to: number, isLast: boolean) => Promise<R
 
 /** Some bytes of the blob, which one request brings. */
 interface Part {
+  readonly start: number
   readonly end: number
+  /** Where they lie. */
+  readonly memory: Buffer
   /** The offset up to which bytes came. */
   received: number
-  /** What came and was not read yet. */
-  chunks: Buffer[]
+  /** The offset up to which they were read. */
+  read: number
   /** What brings it. */
   source: ResponseBody | undefined
   isBroken: boolean
@@ -68,6 +71,8 @@ export class ParallelDownload {
   readonly #line: DownloadLine
   /** In order; the first is being read. */
   readonly #parts: Part[] = []
+  /** The memory of parts that were read. */
+  readonly #spare: Buffer[] = []
   /** Where the next part begins. */
   #next = 0
   #wanted = 2
@@ -141,12 +146,13 @@ export class ParallelDownload {
     for (;;) {
       const [part] = this.#parts
       if (part === undefined) return
-      const { chunks } = part
-      part.chunks = []
-      yield* chunks
-      if (part.chunks.length > 0) continue
-      if (part.received === part.end) {
+      if (part.read < part.received) {
+        const chunk = part.memory.subarray(part.read - part.start, part.received - part.start)
+        part.read = part.received
+        yield chunk
+      } else if (part.received === part.end) {
         this.#drop(part)
+        this.#spare.push(part.memory)
         this.#parts.shift()
         this.#startMore()
       } else if (!part.isBroken) {
@@ -172,10 +178,13 @@ export class ParallelDownload {
   }
 
   #addPart(): Part {
-    const end = Math.min(this.#next + this.#settings.partBytes, this.#size)
-    const state = { chunks: [], source: undefined, isBroken: false, isLastTry: false }
-    const part: Part = { end, received: this.#next, ...state }
-    this.#line.hold(this.#settings.partBytes)
+    const { partBytes } = this.#settings
+    const start = this.#next
+    const end = Math.min(start + partBytes, this.#size)
+    const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(partBytes)
+    const state = { source: undefined, isBroken: false, isLastTry: false }
+    const part: Part = { start, end, memory, received: start, read: start, ...state }
+    this.#line.hold(partBytes)
     this.#next = end
     this.#parts.push(part)
     return part
@@ -184,7 +193,6 @@ export class ParallelDownload {
   #drop(part: Part): void {
     this.#line.release(this.#settings.partBytes)
     if (part.received < part.end) part.source?.destroy()
-    part.chunks = []
   }
 
   #ask(part: Part): void {
@@ -214,7 +222,7 @@ export class ParallelDownload {
     for await (const chunk of chunks) {
       const piece = chunk.subarray(0, part.end - part.received)
       // It waits longer than until the next one.
-      part.chunks.push(Buffer.from(piece))
+      piece.copy(part.memory, part.received - part.start)
       part.received += piece.length
       this.#received += piece.length
       this.#adapt()
