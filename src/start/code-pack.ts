@@ -44,7 +44,8 @@ export function unpackCode(bytes: Buffer): ReadonlyMap<string, Buffer> {
   if (words[0] !== MAGIC || words[CHECKSUM] !== checksum(words)) return new Map()
   const tableEnd = HEADER_BYTES + (words[TABLE_LENGTH] ?? 0)
   const start = aligned(tableEnd)
-  const entries = JSON.parse(String.fromCharCode(...bytes.subarray(HEADER_BYTES, tableEnd))) as Entry[]
+  const table = Reflect.apply(String.fromCharCode, undefined, bytes.subarray(HEADER_BYTES, tableEnd))
+  const entries = JSON.parse(table) as Entry[]
   return new Map(
     entries.map(([name, from, length]) => [name, bytes.subarray(start + from, start + from + length)]),
   )
