@@ -24,7 +24,8 @@ export class WeightedLimit {
 
   /** Runs `work` as soon as there is room, and passes on its result or its error. */
   async run<T>(weight: number, work: () => Promise<T>): Promise<T> {
-    await this.#enter(weight)
+    if (this.#waiting.length === 0 && this.#fits(weight)) this.#enter(weight)
+    else await new Promise<void>(resolve => this.#waiting.push({ weight, start: resolve }))
     try {
       return await work()
     } finally {
@@ -34,20 +35,21 @@ export class WeightedLimit {
     }
   }
 
-  async #enter(weight: number): Promise<void> {
-    await new Promise<void>(resolve => {
-      this.#waiting.push({ weight, start: resolve })
-      this.#startWaiting()
-    })
+  #fits(weight: number): boolean {
+    const hasRoom = this.#running === 0 || this.#weight + weight <= this.#capacity
+    return hasRoom && this.#running < this.#maximumCount
+  }
+
+  #enter(weight: number): void {
+    this.#running++
+    this.#weight += weight
   }
 
   #startWaiting(): void {
     for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
-      const fits = this.#running === 0 || this.#weight + next.weight <= this.#capacity
-      if (this.#running >= this.#maximumCount || !fits) return
+      if (!this.#fits(next.weight)) return
       this.#waiting.shift()
-      this.#running++
-      this.#weight += next.weight
+      this.#enter(next.weight)
       next.start()
     }
   }

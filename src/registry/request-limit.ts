@@ -65,6 +65,10 @@ class HostLimit {
   /** Waits until there is room for another request, and takes it. */
   async #turn(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
+    if (this.#waiting.size === 0 && this.#underWay < this.#limit) {
+      this.#underWay++
+      return
+    }
     await new Promise<void>((resolve, reject) => {
       const start = () => {
         signal.removeEventListener('abort', giveUp)
@@ -76,7 +80,6 @@ class HostLimit {
       }
       signal.addEventListener('abort', giveUp, { once: true })
       this.#waiting.add(start)
-      this.#startNext()
     })
   }
 
