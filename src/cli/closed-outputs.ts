@@ -1,12 +1,24 @@
 /** What writing comes to when the reader of a pipe has ended, or the terminal was closed. */
 const READER_GONE = ['EPIPE', 'EIO', 'ECONNRESET']
 
+/** What is known of standard output and standard error. */
+export interface Outputs {
+  /** Whether there are streams for them: what was written may be on its way. */
+  readonly areUsed: boolean
+}
+
 /**
  * Lets a command go on, or fail for its own reasons, when nobody reads any more what it says: an error of a stream that
  * nobody listens to would end the process with a stack. What must not be lost (an archive) has listeners of its own.
  */
-export function tolerateClosedOutputs(): void {
-  for (const name of ['stdout', 'stderr'] as const) whenUsed(name, stream => stream.on('error', tolerate))
+export function tolerateClosedOutputs(): Outputs {
+  const outputs = { areUsed: false }
+  const prepare = (stream: NodeJS.WriteStream) => {
+    outputs.areUsed = true
+    stream.on('error', tolerate)
+  }
+  for (const name of ['stdout', 'stderr'] as const) whenUsed(name, prepare)
+  return outputs
 }
 
 function tolerate(error: NodeJS.ErrnoException): void {

@@ -12,7 +12,7 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
   // With nothing left to wait for, Node would end a run that is not done as if it were.
   const standStill = () => void fail(new Error('there is nothing left to wait for, and it is not done'))
   process.once('beforeExit', standStill)
-  tolerateClosedOutputs()
+  const outputs = tolerateClosedOutputs()
   try {
     const named = findNamedCommand(parameters, parts)
     if (parameters[0] === '--version') {
@@ -30,8 +30,10 @@ export async function main(parameters: string[], parts: ProgramParts): Promise<v
     await fail(error)
   } finally {
     process.off('beforeExit', standStill)
-    // All is done and said. What is in memory need not be taken down piece by piece.
-    process.once('beforeExit', () => process.exit())
+    // All is done and said. What is in memory need not be taken down piece by piece, nor be cleared of garbage first.
+    const exit = () => process.exit()
+    if (outputs.areUsed) process.once('beforeExit', exit)
+    else exit()
   }
 
   async function fail(error: unknown): Promise<void> {
