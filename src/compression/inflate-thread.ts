@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { type Chunks, CUT_BYTES } from '../content/chunks.js'
 import { algorithmOf, parseDigest } from '../content/digest.js'
-import { digestMismatch, type Expected, sizeMismatch } from '../content/verify.js'
+import { type Expected, refuseMore, refuseOtherDigest, refuseOtherSize } from '../content/verify.js'
 import {
   CompressionError,
   corruptCompression,
@@ -179,8 +179,7 @@ export class InflateThread {
         if (next !== undefined) {
           const start = this.#exports.outputAt(next.index)
           size += next.size
-          if (expected !== undefined && size > expected.size)
-            throw sizeMismatch(`${what}, uncompressed,`, expected.size, `at least ${size}`)
+          if (expected !== undefined) refuseMore(expected, size, `${what}, uncompressed,`)
           yield this.#bytes.subarray(start, start + next.size)
           this.#worker.postMessage({ type: 'free' })
         } else if (this.#failure !== undefined) throw this.#failure.error
@@ -268,9 +267,8 @@ export class InflateThread {
 
 /** Compares what came out with what had to; the thread has hashed it while it was in the processor's cache. */
 function check(expected: Expected, size: number, hex: string | undefined, what: string): void {
-  if (size !== expected.size) throw sizeMismatch(what, expected.size, `${size}`)
-  const found = parseDigest(`${algorithmOf(expected.digest)}:${hex}`)
-  if (found !== expected.digest) throw digestMismatch(what, expected.digest, found)
+  refuseOtherSize(expected, size, what)
+  refuseOtherDigest(expected, parseDigest(`${algorithmOf(expected.digest)}:${hex}`), what)
 }
 
 function ended(cause: unknown): CompressionError {

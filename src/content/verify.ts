@@ -34,8 +34,8 @@ export class Verifier {
 
   /** To be called after the last piece, once. @throws ContentError `size-mismatch` or `digest-mismatch` */
   end(): void {
-    refuseLess(this.#expected, this.#digester.size, this.#what)
-    refuseOther(this.#expected, this.#digester.digest(), this.#what)
+    refuseOtherSize(this.#expected, this.#digester.size, this.#what)
+    refuseOtherDigest(this.#expected, this.#digester.digest(), this.#what)
   }
 
   /** The error for pieces that stop without an end. */
@@ -65,8 +65,8 @@ export class ThreadVerifier {
 
   /** @throws ContentError `size-mismatch`, `digest-mismatch`, `hash-failed` */
   async end(): Promise<void> {
-    refuseLess(this.#expected, this.#digester.size, this.#what)
-    refuseOther(this.#expected, await this.#digester.digest(), this.#what)
+    refuseOtherSize(this.#expected, this.#digester.size, this.#what)
+    refuseOtherDigest(this.#expected, await this.#digester.digest(), this.#what)
   }
 
   /** The error for pieces that stop without an end. */
@@ -75,15 +75,18 @@ export class ThreadVerifier {
   }
 }
 
-function refuseMore({ size }: Expected, found: number, what: string): void {
+/** @param found how many bytes came so far @throws ContentError `size-mismatch` at the first byte beyond the size */
+export function refuseMore({ size }: Expected, found: number, what: string): void {
   if (found > size) throw sizeMismatch(what, size, `at least ${found}`)
 }
 
-function refuseLess({ size }: Expected, found: number, what: string): void {
+/** @param found how many bytes came in all @throws ContentError `size-mismatch` */
+export function refuseOtherSize({ size }: Expected, found: number, what: string): void {
   if (found !== size) throw sizeMismatch(what, size, `${found}`)
 }
 
-function refuseOther({ digest }: Expected, found: Digest, what: string): void {
+/** @throws ContentError `digest-mismatch` */
+export function refuseOtherDigest({ digest }: Expected, found: Digest, what: string): void {
   if (found !== digest) throw digestMismatch(what, digest, found)
 }
 
@@ -135,8 +138,8 @@ function failureOf(check: () => void): Error | undefined {
  * @throws ContentError `size-mismatch` or `digest-mismatch`
  */
 export function verifyBytes(bytes: Uint8Array, expected: Expected, what: string): void {
-  refuseLess(expected, bytes.length, what)
-  refuseOther(expected, digestOf(bytes, algorithmOf(expected.digest)), what)
+  refuseOtherSize(expected, bytes.length, what)
+  refuseOtherDigest(expected, digestOf(bytes, algorithmOf(expected.digest)), what)
 }
 
 /**
