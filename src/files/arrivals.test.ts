@@ -7,15 +7,21 @@ import { Arrivals } from './arrivals.js'
 
 const BYTES = Buffer.from('some bytes that come in parts')
 const expected = { digest: digestOf(BYTES), size: BYTES.length }
-const { signal } = new AbortController()
 let folder: TemporaryFolder
 let arrivals: Arrivals
+let ending: AbortController
+/** Those that a test has not read to their end have a file open. */
+let readers: AsyncIterator<Buffer>[]
 
 beforeEach(async () => {
   folder = await temporaryFolder()
   arrivals = new Arrivals()
+  ending = new AbortController()
+  readers = []
 })
 afterEach(async () => {
+  ending.abort()
+  await Promise.allSettled(readers.map(async reader => await reader.return?.()))
   await folder[Symbol.asyncDispose]()
 })
 
@@ -30,8 +36,10 @@ async function write(path: string, from: number, to: number): Promise<void> {
   arrivals.grow(expected.digest, to)
 }
 
-function read(abort = signal) {
-  return arrivals.read(expected, 'blob x', abort)[Symbol.asyncIterator]()
+function read(abort = ending.signal) {
+  const reader = arrivals.read(expected, 'blob x', abort)
+  readers.push(reader)
+  return reader
 }
 
 it('gives what is there, waits for more, and goes on under another name', async () => {
