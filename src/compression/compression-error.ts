@@ -4,7 +4,7 @@ import { type ErrorDetails, RegctlError } from '../errors.js'
  * Compressed data cannot be read, or not written here.
  *
  * Codes: `corrupt-compression` (it fails its own check), `truncated` (it ends too early), `too-large` (it expands
- * without end), `unsupported-compression`, `zstd-unavailable`.
+ * without end), `unsupported-compression`, `zstd-unavailable`, `no-memory`.
  */
 export class CompressionError extends RegctlError {}
 

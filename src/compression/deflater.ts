@@ -1,5 +1,6 @@
 import { BLOCK_SIZE, type BlockRoom, type DeflateBlock, DICTIONARY_SIZE } from './deflate-block.js'
 import { DEFLATE_MODULE, DEFLATE_PAGES } from './deflate-module.js'
+import { makeSharedMemory } from './shared-memory.js'
 
 /** What assembly/deflate.ts exports. */
 interface DeflateExports {
@@ -24,7 +25,7 @@ export function deflateModule(): WebAssembly.Module {
  * from there.
  */
 export class DeflateRoom implements BlockRoom {
-  readonly memory = new WebAssembly.Memory({ initial: DEFLATE_PAGES, maximum: DEFLATE_PAGES, shared: true })
+  readonly memory = makeSharedMemory(DEFLATE_PAGES)
   readonly #exports = instanceOf(this.memory)
   readonly input = new Uint8Array(
     this.memory.buffer,

@@ -9,6 +9,7 @@ import {
   truncatedCompression,
 } from './compression-error.js'
 import { INFLATE_MODULE, INFLATE_PAGES } from './inflate-module.js'
+import { makeSharedMemory } from './shared-memory.js'
 
 /** What assembly/inflate.ts exports, as far as it is needed here. */
 interface InflateExports {
@@ -146,7 +147,7 @@ export class InflateThread {
   readonly #waiting = new Set<() => void>()
 
   constructor() {
-    const memory = new WebAssembly.Memory({ initial: INFLATE_PAGES, maximum: INFLATE_PAGES, shared: true })
+    const memory = makeSharedMemory(INFLATE_PAGES)
     const module = inflateModule()
     this.#bytes = Buffer.from(memory.buffer)
     this.#exports = new WebAssembly.Instance(module, { env: { memory } }).exports as InflateExports
