@@ -5,6 +5,10 @@ const COMPILED_IMPORT =
 /** What TypeScript makes of `export * as Args from './args'`. */
 const COMPILED_EXPORT = /^exports\.(\w+) = (__importStar\(require\("[^"]+"\)\));$/gm
 
+/** What then stands in the place of both. */
+const GIVEN_EXPORT =
+  /^Object\.defineProperty\(exports, "(\w+)", \{ enumerable: true, get: (?:function \(\) \{ return (.+?); \}|\(\) => (.+?)) \}\);$/gm
+
 /** What rolldown makes of an import of Node's or another file's: `let node_fs = require("node:fs")`. */
 const BUNDLED_IMPORT =
   /^(?:const|let) ([\w$]+) = (require\("(?:node:|\.\/)[^"]+"\));\n(?:\1 = (require_rolldown_runtime\.__toESM)\(\1(, 1)?\);\n)?/gm
@@ -21,12 +25,23 @@ export function lazyRequires() {
     name: 'lazy-requires',
     transform(code, id) {
       if (!/[\\/]@oclif[\\/]core[\\/]lib[\\/]/.test(id)) return undefined
-      return loadedWhenUsed(code, COMPILED_IMPORT).replace(
+      const lazy = loadedWhenUsed(code, COMPILED_IMPORT).replace(
         COMPILED_EXPORT,
         'Object.defineProperty(exports, "$1", { enumerable: true, get: () => $2 });',
       )
+      return /[\\/]lib[\\/]index\.js$/.test(id) ? givenAtOnce(lazy) : lazy
     },
   }
+}
+
+/** One table of all that a module exports: one by one, V8 makes ever larger ones. */
+function givenAtOnce(code) {
+  const members = []
+  const rest = code.replace(GIVEN_EXPORT, (_, name, value, called) => {
+    members.push(`get ${name}() { return ${value ?? called} }`)
+    return ''
+  })
+  return `${rest}\nmodule.exports = { __esModule: true, ${members.join(', ')} }\n`
 }
 
 /** The same for a file of the bundle: what it has of Node and of other files is loaded when it is used. */

@@ -13,6 +13,12 @@ const CHANGES = [
     to: '(0, require("./help/util").$1)',
   },
   {
+    // All of these are given below.
+    module: '@oclif/core/lib/index.js',
+    from: /^(?:exports\.\w+ = )+void 0;$/m,
+    to: '',
+  },
+  {
     // The package asks for Node's version itself.
     module: '@oclif/core/lib/index.js',
     from: /^checkNodeVersion\(\);$/m,
@@ -75,6 +81,12 @@ const CHANGES = [
     // Ours stand by for a closed output when the stream is made, which few commands need.
     module: '@oclif/core/lib/command.js',
     from: /process\.stdout\.on\('error', [\s\S]*?\n\}\);/,
+    to: '',
+  },
+  {
+    // What a command does not say is undefined anyway. One by one, V8 makes ever larger tables for these.
+    module: '@oclif/core/lib/command.js',
+    from: /^ {4}static \w+;$/gm,
     to: '',
   },
   {
