@@ -1,5 +1,5 @@
-import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
+import { Ending } from './connecting.js'
 import { Connection } from './connection.js'
 import type { Answer, OutgoingRequest } from './exchange.js'
 import { HttpError } from './http-error.js'
@@ -17,15 +17,12 @@ export class HttpClient implements Disposable {
   readonly #idle = new Map<string, Connection[]>()
   readonly #open = new Set<Connection>()
   readonly #sessions: TlsSessions = new Map()
-  readonly #closing = new AbortController()
+  readonly #ending = new Ending()
   #isClosed = false
-  /** How many connections are being made. */
-  #making = 0
 
   /** @param connectTimeoutMs how long it may take to connect, TLS handshake included */
   constructor({ connectTimeoutMs }: { connectTimeoutMs: number }) {
     this.#connectTimeoutMs = connectTimeoutMs
-    setMaxListeners(0, this.#closing.signal)
   }
 
   /**
@@ -48,8 +45,7 @@ export class HttpClient implements Disposable {
   [Symbol.dispose](): void {
     const disposed = closedError()
     this.#isClosed = true
-    // An abort that nobody waits for would take longer than all the rest.
-    if (this.#making > 0) this.#closing.abort(disposed)
+    this.#ending.end(disposed)
     for (const connection of this.#open) connection.destroy(disposed)
   }
 
@@ -79,13 +75,8 @@ export class HttpClient implements Disposable {
 
   async #openSocket(destination: Destination, { reader }: Connection, signal: AbortSignal): Promise<Socket> {
     if (this.#isClosed) throw closedError()
-    const options = { timeoutMs: this.#connectTimeoutMs, signals: [signal, this.#closing.signal] }
-    this.#making++
-    try {
-      return await openSocket(destination, reader, options, this.#sessions)
-    } finally {
-      this.#making--
-    }
+    const options = { timeoutMs: this.#connectTimeoutMs, signal, ending: this.#ending }
+    return await openSocket(destination, reader, options, this.#sessions)
   }
 }
 

@@ -37,13 +37,17 @@ function loginFor({ username, password }: URL): Record<string, string> {
   return { 'proxy-authorization': `Basic ${Buffer.from(login).toString('base64')}` }
 }
 
-async function headFrom(socket: Socket, { timeoutMs, signals }: ConnectOptions): Promise<ResponseHead> {
+async function headFrom(
+  socket: Socket,
+  { timeoutMs, signal, ending }: ConnectOptions,
+): Promise<ResponseHead> {
   const reader = new HeadReader()
   return await new Promise((resolve, reject) => {
     const settle = (tell: () => void) => {
       clearTimeout(timer)
       socket.off('data', take).off('error', fail).off('close', closed).pause()
-      for (const signal of signals) signal.removeEventListener('abort', abort)
+      signal.removeEventListener('abort', abort)
+      ending?.delete(fail)
       tell()
     }
     const fail = (error: unknown) => {
@@ -53,7 +57,7 @@ async function headFrom(socket: Socket, { timeoutMs, signals }: ConnectOptions):
     const closed = () => fail(new HttpError('HTTP_CLOSED', 'the proxy closed the connection'))
     const late = () =>
       fail(new HttpError('HTTP_PROXY_TIMEOUT', `the proxy did not answer within ${timeoutMs} ms`))
-    const abort = () => fail(signals.find(({ aborted }) => aborted)?.reason)
+    const abort = () => fail(signal.reason)
     const take = (bytes: Buffer) => {
       try {
         const found = reader.add(bytes)
@@ -68,7 +72,8 @@ async function headFrom(socket: Socket, { timeoutMs, signals }: ConnectOptions):
     }
     const timer = setTimeout(late, timeoutMs)
     socket.on('data', take).once('error', fail).once('close', closed)
-    for (const signal of signals) signal.addEventListener('abort', abort)
-    if (signals.some(({ aborted }) => aborted)) abort()
+    signal.addEventListener('abort', abort)
+    if (signal.aborted) abort()
+    else ending?.add(fail)
   })
 }

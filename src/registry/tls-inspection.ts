@@ -52,7 +52,7 @@ export async function inspectTls(url: URL, options: InspectionOptions): Promise<
   using deadline = new Deadline(TIMEOUT_MS, options.signal)
   const { signal } = deadline
   const place = placeOf(url)
-  const tunneling = { timeoutMs: TIMEOUT_MS, signals: [signal] }
+  const tunneling = { timeoutMs: TIMEOUT_MS, signal }
   const tunnel = options.proxy === undefined ? undefined : await openTunnel(url, options.proxy, tunneling)
   signal.throwIfAborted()
   const socket = connect({
