@@ -41,7 +41,7 @@ function givenAtOnce(code) {
     members.push(`get ${name}() { return ${value ?? called} }`)
     return ''
   })
-  return `${rest}\nmodule.exports = { __esModule: true, ${members.join(', ')} }\n`
+  return `${rest}\nmodule.exports = { __proto__: null, __esModule: true, ${members.join(', ')} }\n`
 }
 
 /** The same for a file of the bundle: what it has of Node and of other files is loaded when it is used. */

@@ -90,6 +90,12 @@ const CHANGES = [
     to: '',
   },
   {
+    // Few flags have other names, and each that has none would make five objects.
+    module: '@oclif/core/lib/parser/parse.js',
+    from: 'Object.values(input.flags).flatMap(',
+    to: 'Object.values(input.flags).filter(flag => flag.aliases ?? flag.charAliases).flatMap(',
+  },
+  {
     // It is read anew for a command of a plugin that brings an oclif of its own, which there is none of.
     module: '@oclif/core/lib/command.js',
     from: 'await config_1.Config.load(opts || require.main?.filename || __dirname)',
