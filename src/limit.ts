@@ -22,9 +22,14 @@ export class WeightedLimit {
     this.#capacity = limits.weight ?? Number.POSITIVE_INFINITY
   }
 
+  /** Whether `run` would begin such a piece at once. */
+  hasRoom(weight: number): boolean {
+    return this.#waiting.length === 0 && this.#fits(weight)
+  }
+
   /** Runs `work` as soon as there is room, and passes on its result or its error. */
   async run<T>(weight: number, work: () => Promise<T>): Promise<T> {
-    if (this.#waiting.length === 0 && this.#fits(weight)) this.#enter(weight)
+    if (this.hasRoom(weight)) this.#enter(weight)
     else await new Promise<void>(resolve => this.#waiting.push({ weight, start: resolve }))
     try {
       return await work()

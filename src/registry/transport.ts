@@ -164,7 +164,10 @@ export class Transport implements AsyncDisposable {
     // for the other, neither would ever end.
     const isUpload = sent.body instanceof OutgoingBody
     if (isUpload) return await send()
-    return await unlessAborted(withRoom(this.#roomAt(url.origin), clock, send), signal)
+    const room = this.#roomAt(url.origin)
+    // What is under way listens to the signal itself.
+    if (room.hasRoom(1)) return await withRoom(room, clock, send)
+    return await unlessAborted(withRoom(room, clock, send), signal)
   }
 
   #roomAt(origin: string): WeightedLimit {
