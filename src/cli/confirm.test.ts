@@ -1,4 +1,5 @@
 import { PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { expect, it } from 'vitest'
 import { confirm } from './confirm.js'
 
@@ -9,7 +10,7 @@ async function ask(typed: string | undefined, controller = new AbortController()
   if (typed === undefined) controller.abort()
   else input.end(typed)
   const isYes = await answer
-  return { isYes, shown: `${output.read()}` }
+  return { isYes, shown: await text(output.end()) }
 }
 
 it.each(['y\n', 'Y\n', 'yes\n', ' YES \n'])('takes %j for a yes', async typed => {
