@@ -212,14 +212,8 @@ export class ImageVerifier {
     if (check.isUnknown === true) {
       this.verified.unknown++
       this.#note('size-unknown', descriptor, what, "is there, but the registry doesn't tell its size")
-    } else if (check.problem === undefined) {
-      if (full === true)
-        this.#tell({
-          ...about('checked', descriptor, what),
-          code: 'checked',
-          message: `checked ${descriptor.digest}`,
-        })
-    } else if (isForeignLayerType(descriptor.mediaType) && isMissing(check.problem)) {
+    } else if (check.problem === undefined) this.#checked(descriptor, what)
+    else if (isForeignLayerType(descriptor.mediaType) && isMissing(check.problem)) {
       this.#note(
         'foreign-layer',
         descriptor,
@@ -244,12 +238,7 @@ export class ImageVerifier {
         this.verified.bytes += size ?? 0
         const place = { ...(digest !== undefined && { digest }), ...(size !== undefined && { size }) }
         if (problem !== undefined) this.#found(problem, place, part.what + of)
-        else if (this.#options.full === true && digest !== undefined)
-          this.#tell({
-            ...about('checked', place, part.what + of),
-            code: 'checked',
-            message: `checked ${digest}`,
-          })
+        else if (digest !== undefined) this.#checked(place, part.what + of)
       }
     } catch (error) {
       this.#found(error, {}, `config${of}`)
@@ -269,6 +258,12 @@ export class ImageVerifier {
   #foundManifest(error: unknown, place: Partial<Descriptor>, name: string): void {
     if (!isAboutContent(error) || error.code !== 'unsupported') this.#found(error, place, name, 'manifest')
     else this.#tell({ ...about('note', place, name), code: error.code, message: error.message })
+  }
+
+  /** Tells of a blob that was read, which happens to none unless everything is. */
+  #checked(place: Partial<Descriptor>, what: string): void {
+    if (this.#options.full !== true) return
+    this.#tell({ ...about('checked', place, what), code: 'checked', message: `checked ${place.digest}` })
   }
 
   #note(code: string, descriptor: Descriptor, what: string, says: string): void {
