@@ -1,4 +1,4 @@
-import { type FileHandle, link, lstat, readdir, rename, rm } from 'node:fs/promises'
+import { type FileHandle, link, lstat, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Chunks, chunksOf } from '../content/chunks.js'
@@ -283,23 +283,4 @@ export function contentOf(blob: BlobContent, context: Context): FileContent {
       context.emit({ type: 'resuming', operation: `pull of blob ${digest} from ${label}`, offset, size })
     },
   }
-}
-
-/** The paths of all blobs of a layout within its folder, sorted. */
-export async function blobNames(folder: string): Promise<string[]> {
-  const folders = ['sha256', 'sha512'].map(algorithm => `blobs/${algorithm}`)
-  const names = await Promise.all(
-    folders.map(async blobs => {
-      // There is no folder where nothing was put.
-      const hex = await readdir(join(folder, blobs)).catch(() => [])
-      return hex.sort().map(name => `${blobs}/${name}`)
-    }),
-  )
-  return names.flat()
-}
-
-/** The bytes of all blobs of a layout. */
-export async function sizeOfBlobs(folder: string): Promise<number> {
-  const sizes = (await blobNames(folder)).map(async name => (await lstat(join(folder, name))).size)
-  return (await Promise.all(sizes)).reduce((sum, size) => sum + size, 0)
 }
