@@ -1,7 +1,6 @@
 import { type Readable, Transform } from 'node:stream'
 import { ContentError } from './content-error.js'
 import { algorithmOf, type Digest, Digester, digestOf, shortDigest } from './digest.js'
-import type { ThreadDigester } from './hash-thread.js'
 import { joinStreams } from './join-streams.js'
 
 /** What bytes must turn out to be. A descriptor is one. */
@@ -16,14 +15,11 @@ export class Verifier {
   readonly #what: string
   readonly #digester: Digester
 
-  /**
-   * @param what for the message: `blob sha256:… from image.tar`
-   * @param digester has been given the bytes before the first piece
-   */
-  constructor(expected: Expected, what: string, digester = new Digester(algorithmOf(expected.digest))) {
+  /** @param what for the message: `blob sha256:… from image.tar` */
+  constructor(expected: Expected, what: string) {
     this.#expected = expected
     this.#what = what
-    this.#digester = digester
+    this.#digester = new Digester(algorithmOf(expected.digest))
   }
 
   /** @throws ContentError `size-mismatch` at the first byte beyond the size */
@@ -36,37 +32,6 @@ export class Verifier {
   end(): void {
     refuseOtherSize(this.#expected, this.#digester.size, this.#what)
     refuseOtherDigest(this.#expected, this.#digester.digest(), this.#what)
-  }
-
-  /** The error for pieces that stop without an end. */
-  broken(): ContentError {
-    return sizeMismatch(this.#what, this.#expected.size, `only ${this.#digester.size}`)
-  }
-}
-
-/** As {@link Verifier}, of bytes that are hashed in a thread. */
-export class ThreadVerifier {
-  readonly #expected: Expected
-  readonly #what: string
-  readonly #digester: ThreadDigester
-
-  /** @param digester has been given the bytes before the first piece */
-  constructor(expected: Expected, what: string, digester: ThreadDigester) {
-    this.#expected = expected
-    this.#what = what
-    this.#digester = digester
-  }
-
-  /** The piece must stay as it is until this resolves. @throws ContentError `size-mismatch`, `hash-failed` */
-  async update(piece: Uint8Array): Promise<void> {
-    await this.#digester.update(piece)
-    refuseMore(this.#expected, this.#digester.size, this.#what)
-  }
-
-  /** @throws ContentError `size-mismatch`, `digest-mismatch`, `hash-failed` */
-  async end(): Promise<void> {
-    refuseOtherSize(this.#expected, this.#digester.size, this.#what)
-    refuseOtherDigest(this.#expected, await this.#digester.digest(), this.#what)
   }
 
   /** The error for pieces that stop without an end. */

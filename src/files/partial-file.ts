@@ -4,9 +4,16 @@ import { type FileHandle, lstat, open, readdir, rename, rm } from 'node:fs/promi
 import { dirname, join } from 'node:path'
 import type { Chunks } from '../content/chunks.js'
 import { algorithmOf, type Digest, Digester, hexOf } from '../content/digest.js'
-import { HashThread, ThreadDigester } from '../content/hash-thread.js'
+import { HashThread, type ThreadDigester } from '../content/hash-thread.js'
 import { untilAborted } from '../content/until-aborted.js'
-import { type Expected, isMismatch, ThreadVerifier, Verifier } from '../content/verify.js'
+import {
+  type Expected,
+  isMismatch,
+  refuseMore,
+  refuseOtherDigest,
+  refuseOtherSize,
+  sizeMismatch,
+} from '../content/verify.js'
 import { systemCodeOf } from '../errors.js'
 import { explainDiskError, isDiskFull } from './disk-error.js'
 import type { DiskRate } from './disk-rate.js'
@@ -211,10 +218,6 @@ class PartialFile {
     const { signal } = this.options
     // Each transfer listens, and there may be many at once.
     setMaxListeners(0, signal)
-    const verifier =
-      hashed instanceof ThreadDigester
-        ? new ThreadVerifier(expected, what, hashed)
-        : new Verifier(expected, what, hashed)
     const isLarge = expected.size >= LARGE_BYTES
     const target = await LargeFile.of(this.file, {
       path: isLarge ? this.path : undefined,
@@ -230,7 +233,8 @@ class PartialFile {
         const writing = this.#onDisk(target.write(chunk, hashed.size, { isReadSoon }))
         writing.catch(() => {})
         try {
-          await verifier.update(chunk)
+          await hashed.update(chunk)
+          refuseMore(expected, hashed.size, what)
         } finally {
           // Nothing writes to the file any more when it is closed.
           await writing
@@ -239,9 +243,11 @@ class PartialFile {
         await reading
         grown?.(hashed.size)
       }
-      await verifier.end()
+      refuseOtherSize(expected, hashed.size, what)
+      refuseOtherDigest(expected, await hashed.digest(), what)
     } catch (error) {
-      throw systemCodeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE' ? verifier.broken() : error
+      if (systemCodeOf(error) !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
+      throw sizeMismatch(what, expected.size, `only ${hashed.size}`)
     } finally {
       await target.settle()
     }
