@@ -34,11 +34,6 @@ export class AskedThread<Question, Answer> {
     return this.#waiting.length
   }
 
-  /** Whether it ended. */
-  get hasEnded(): boolean {
-    return this.#failure !== undefined
-  }
-
   /** @throws what the thread's end was explained with */
   async ask(question: Question): Promise<Answer> {
     if (this.#failure !== undefined) throw this.#failure

@@ -61,7 +61,8 @@ it('is had again while it lives, and ends when nobody has it for a while', async
   const second = takeThread()
   expect(second).toBe(first)
   second[Symbol.dispose]()
-  while (HashThread.count > 0) await sleep(20)
+  const lives = async () => (await digestBy(first).catch(() => undefined)) !== undefined
+  while (await lives()) await sleep(20)
   await expect(digestBy(first)).rejects.toThrow('a thread that hashes ended early')
   using third = takeThread()
   expect(await digestBy(third)).toBe(empty)

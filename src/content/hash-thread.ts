@@ -61,11 +61,6 @@ export class HashThread implements Disposable {
 
   private constructor() {}
 
-  /** How many of them the process has. */
-  static get count(): number {
-    return threads.size
-  }
-
   digester(algorithm: DigestAlgorithm): ThreadDigester {
     const id = this.#begun++
     return new ThreadDigester(algorithm, bytes =>
