@@ -148,7 +148,10 @@ describe('DockerArchiveSource', () => {
   })
 
   it('prepares the largest layer first, and gives each as soon as it is ready', async () => {
-    const layers = await Promise.all([4, 6, 5].map(size => buildLayer({ seed: size, size: size * 750_000 })))
+    // Large enough that no thread which stands still for a moment changes who is last.
+    const layers = await Promise.all(
+      [4, 6, 5].map(size => buildLayer({ seed: size, size: size * 3_000_000 })),
+    )
     const [small, large, middle] = layers.map(layer => digestOf(layer))
     const ready: Digest[] = []
     const watching = createContext({
